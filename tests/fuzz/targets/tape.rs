@@ -66,6 +66,7 @@ struct Read {
     counts: Counts,
     complaint: Option<String>,
     is_cut: bool,
+    needs_option: bool,
 }
 
 /// Reads a file of this name and content, whose first bytes choose what is checked. Perhaps there is a file beside it.
@@ -107,7 +108,8 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 
 /// Reads a file to its end or to a mistake. Nothing comes after either.
 fn read(path: &Path, options: &ReadOptions) -> Read {
-    let mut found = Read { rows: Vec::new(), counts: Counts::default(), complaint: None, is_cut: false };
+    let mut found =
+        Read { rows: Vec::new(), counts: Counts::default(), complaint: None, is_cut: false, needs_option: false };
     let mut reader = match open(path, options) {
         Ok(reader) => reader,
         Err(err) => return found.failed(&err),
@@ -135,6 +137,7 @@ impl Read {
         check_complaint(&complaint);
         FOLDER.with(|folder| assert!(complaint.starts_with(&*folder.path().to_string_lossy()), "{complaint}"));
         self.is_cut = matches!(err.fault(), Fault::Cut(_) | Fault::Empty);
+        self.needs_option = matches!(err.fault(), Fault::Option(_));
         self.complaint = Some(complaint);
         self
     }
@@ -204,7 +207,8 @@ impl Case<'_> {
         assert!(strict.rows.len() <= self.content.len());
         let skipping = read(&self.path, &self.skipping());
         assert!(skipping.rows.len() <= self.content.len());
-        assert!(is_prefix(&strict.rows, &skipping.rows));
+        // Lines after the mistake show the length of bars too: they can contradict those before it.
+        assert!(skipping.needs_option || is_prefix(&strict.rows, &skipping.rows));
         if strict.complaint.is_none() {
             assert_eq!((&skipping.rows, &skipping.complaint), (&strict.rows, &None));
             assert_eq!(skipping.counts, strict.counts);
@@ -231,7 +235,7 @@ impl Case<'_> {
 
     /// What is left of a compressed file has the first rows of the whole file, and says that it is cut off.
     fn check_cut(&self, compressed: &[u8], kept: u8) {
-        let is_compressed = matches!(self.content, [0x1f, ..] | [0x28, ..]);
+        let is_compressed = matches!(self.content, [0x1f | 0x28, ..]);
         if is_compressed || self.content.is_empty() {
             return;
         }
