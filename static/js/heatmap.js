@@ -124,7 +124,7 @@ export class HeatMap {
     const { text, direction, heat } = tileOf(ticker);
     setText(tile.querySelector(".percent"), text);
     setData(tile, "direction", direction);
-    const title = `${this.#handlers.nameOf(symbol)}, ${formatPrice(ticker.price)}`;
+    const title = [this.#handlers.nameOf(symbol), formatPrice(ticker.price)].filter(Boolean).join(", ");
     if (tile.title !== title) tile.title = title;
     if (tile.style.getPropertyValue("--heat") !== heat) tile.style.setProperty("--heat", heat);
   }

@@ -80,12 +80,13 @@ export function rankerOf(typed, sectorName) {
 }
 
 /**
- * Returns the name of a company in the page's language.
+ * Returns the name of a company in the page's language; nothing if the server knows no other than the symbol, as of a file that is replayed.
  * @param {string} symbol
  * @param {string} name English
  */
 export function nameIn(symbol, name) {
-  return currentLanguage() === "ko" && Object.hasOwn(companies, symbol) ? companies[symbol] : name;
+  if (currentLanguage() === "ko" && Object.hasOwn(companies, symbol)) return companies[symbol];
+  return name === symbol ? "" : name;
 }
 
 export class Search {

@@ -7,13 +7,18 @@ import { describe } from "../js/connection.js";
 import { whyStale } from "../js/connectionpanel.js";
 import { directionOf, formatPercent, formatPrice, formatShares, formatSigned, formatVolume, formatVolumeShort, numbers } from "../js/format.js";
 import { nextOrder, sorted } from "../js/order.js";
-import { findMatches, symbolIn } from "../js/search.js";
+import { findMatches, nameIn, symbolIn } from "../js/search.js";
 import { companies } from "../js/korean/companies.js";
 import { fromSnapshot } from "../js/ticker.js";
 import { snapshot } from "./messages.js";
 
 process.env.TZ = "America/New_York";
 const { formatTime, tickWeight, zone, zoneName } = await import("../js/zone.js");
+
+test("a symbol without a name of its own is not shown twice", () => {
+  assert.equal(nameIn("SPY", "SPY"), "");
+  assert.equal(nameIn("AAPL", "Apple Inc."), "Apple Inc.");
+});
 
 test("prices have two decimals, four below a dollar", () => {
   assert.equal(formatPrice(1234.5), "1,234.50");
