@@ -128,6 +128,7 @@ mod record_remote;
 mod renewal_rights;
 mod replay;
 mod replay_command;
+mod replay_start;
 mod rest;
 mod sdk_alpaca;
 mod secrets;

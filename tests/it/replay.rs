@@ -18,9 +18,9 @@ use crate::patience::{patiently, wait_until};
 use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
 use crate::view::is_event;
 
-const MINUTE: i64 = 60_000_000;
+pub(crate) const MINUTE: i64 = 60_000_000;
 /// Beginning of the files that the tests write: Tuesday 2026-03-03, 14:30 UTC.
-const BEGIN: i64 = 1_772_548_200_000_000;
+pub(crate) const BEGIN: i64 = 1_772_548_200_000_000;
 
 /// Returns the path of 1,564 minutes of SPY, from 2020-12-15 to 18.
 pub(crate) fn spy() -> String {
@@ -68,7 +68,7 @@ async fn until_state(server: &TestServer, wanted: &str) -> Value {
 }
 
 /// A file of two symbols that trade and are quoted, removed when it is dropped.
-struct File(PathBuf);
+pub(crate) struct File(PathBuf);
 
 impl File {
     fn new(name: &str, text: &str) -> Self {
@@ -77,8 +77,12 @@ impl File {
         Self(path)
     }
 
-    /// Trades and quotes, one every `step` microseconds.
     fn ticks(name: &str, count: i64, step: i64) -> Self {
+        Self::new(name, &Self::ticks_text(count, step))
+    }
+
+    /// Returns trades and quotes, one every `step` microseconds.
+    pub(crate) fn ticks_text(count: i64, step: i64) -> String {
         let head = "type,symbol,timestamp,price,size,bid,bid_size,ask,ask_size,interval,open,high,low,close,volume,trades,vwap";
         let mut text = format!("{head}\n");
         for number in 0..count {
@@ -91,7 +95,7 @@ impl File {
             }
             .unwrap();
         }
-        Self::new(name, &text)
+        text
     }
 
     fn name(&self) -> &str {
@@ -140,7 +144,7 @@ async fn the_bars_of_1564_real_minutes_are_those_of_the_file() {
 }
 
 /// Returns the time and the values of a row of the file.
-fn row(line: &str) -> (i64, [f64; 5]) {
+pub(crate) fn row(line: &str) -> (i64, [f64; 5]) {
     let cells: Vec<_> = line.split(',').collect();
     let time = chrono::NaiveDateTime::parse_from_str(cells[1], "%Y-%m-%d %H:%M:%S").unwrap();
     // New York in December.
@@ -148,7 +152,7 @@ fn row(line: &str) -> (i64, [f64; 5]) {
     (ts, [2, 3, 4, 5, 6].map(|cell: usize| cells[cell].parse().unwrap()))
 }
 
-fn figures(bar: &Value) -> (i64, [f64; 5]) {
+pub(crate) fn figures(bar: &Value) -> (i64, [f64; 5]) {
     (bar["ts"].as_i64().unwrap(), ["open", "high", "low", "close", "volume"].map(|key| bar[key].as_f64().unwrap()))
 }
 

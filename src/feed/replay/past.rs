@@ -64,6 +64,8 @@ impl Before {
         };
         sequencer.close_bars(start, &mut self.due);
         self.apply();
+        // The stream that begins there has numbers of its own.
+        self.snapshots.iter_mut().for_each(|snapshot| snapshot.seq = Default::default());
         let (open, days) = sequencer.open_bars();
         Opening { start, snapshots: self.snapshots, open, days, past: self.past }
     }
