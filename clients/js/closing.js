@@ -71,7 +71,7 @@ const ADVICE = {
 };
 
 /** The close codes of the reasons that a `goodbye` names over server-sent events. @type {Readonly<Record<string, number>>} */
-const CODES = { shutdown: 1001, hub_overrun: 1013, unread_replies: 4002, lagging: 4004, key_changed: 4005, ended_by_operator: 4006, market_moved: 4007, token_expired: 4401, key_revoked: 4403, replaced: 4501 };
+const CODES = { shutdown: 1001, hub_overrun: 1013, unread_replies: 4002, lagging: 4004, key_changed: 4005, ended_by_operator: 4006, market_moved: 4007, token_expired: 4401, key_revoked: 4403, replaced: 4501, replay_ended: 1000, replay_failed: 4503 };
 
 /** Returns the advice for a close code. @param {number} code @returns {Advice} */
 export function adviceOf(code) {

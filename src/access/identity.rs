@@ -146,11 +146,17 @@ impl Identity {
         self.inner.secrets.iter().fold(false, |found, secret| found | secret.is(digest))
     }
 
-    /// Returns the rights of a session in the market with this table.
+    /// Returns the rights of a session in the market of this server, which has one table.
     pub fn rights(&self, table: &SymbolTable) -> Rights {
         let Entitlement { channels, max_hz, symbols_max, .. } = self.inner.entitlement;
         let symbols = self.inner.symbols.get_or_init(|| self.inner.entitlement.symbols_of(table)).clone();
         Rights { symbols, channels, max_hz, symbols_max }
+    }
+
+    /// Returns the rights of a session in another stream, which has a table of its own.
+    pub fn rights_elsewhere(&self, table: &SymbolTable) -> Rights {
+        let Entitlement { channels, max_hz, symbols_max, .. } = self.inner.entitlement;
+        Rights { symbols: self.inner.entitlement.symbols_of(table), channels, max_hz, symbols_max }
     }
 }
 

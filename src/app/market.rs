@@ -102,6 +102,7 @@ impl Market {
             delay_ms: 0,
             market: self.clock.clone(),
             push: settings.push,
+            is_private: false,
             is_lossless: settings.feed.kind == FeedKind::Replay && settings.feed.replay.lossless,
             metrics,
             crowded: Arc::default(),

@@ -48,6 +48,7 @@ use crate::app::watchdog::{Part, Watchdog};
 use crate::audit::Audit;
 use crate::domain::Clock;
 use crate::faults::Faults;
+use crate::feed::replay::ReplayFolder;
 use crate::feed::{Attach, Batch};
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Drain, HubConfig};
@@ -132,6 +133,7 @@ impl Application {
         let controls = ServerControls::new(keys.clone(), certificate.clone(), audit.clone());
         let workers = settings.server.worker_threads();
         threads::check(workers + threads::beside_workers(settings)).map_err(StartError::Thread)?;
+        let replays = replays(settings, metrics.clone())?;
         let market = market::start(settings, clock.clone(), metrics.clone())?;
         let hub_config = market.hub_config(settings, metrics.clone());
         announce::announce(settings, market.table.len(), &listeners, shortage, keys.summary());
@@ -150,6 +152,7 @@ impl Application {
             delayed: market.delayed,
             delayed_feed: market.delayed_feed,
             orders: market.orders,
+            replays: Arc::new(replays),
             clock,
             settings: settings.clone(),
             limits,
@@ -256,6 +259,13 @@ impl Application {
             Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
+}
+
+/// Returns the files that clients may have played for themselves.
+fn replays(settings: &Settings, metrics: SharedMetrics) -> Result<ReplayFolder, StartError> {
+    let directory = &settings.feed.files_dir;
+    ReplayFolder::new(&settings.feed, metrics)
+        .map_err(|source| StartError::Files { directory: directory.into(), source })
 }
 
 fn watchdog(parts: Vec<Part>, hubs: Hubs, hub_config: &HubConfig, settings: &Settings) -> Watchdog {

@@ -20,6 +20,7 @@ use crate::app::{Certificate, MoreRoutes, StartError, operators};
 use crate::audit::Audit;
 use crate::domain::Clock;
 use crate::faults::Faults;
+use crate::feed::replay::ReplayFolder;
 use crate::feed::{Attach, AttachDelayed, FeedOrder};
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
@@ -94,6 +95,7 @@ pub(super) struct WorkerParts {
     pub(super) delayed: Vec<DelayedMarket>,
     pub(super) delayed_feed: Recipient<AttachDelayed>,
     pub(super) orders: Recipient<FeedOrder>,
+    pub(super) replays: Arc<ReplayFolder>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
     pub(super) limits: ConnectionLimits,
@@ -147,6 +149,7 @@ impl WorkerParts {
             router,
             delayed: delayed.into(),
             feed: self.orders.clone(),
+            replays: self.replays.clone(),
             archive: self.archive.clone(),
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
             bars_answers: Rc::new(Semaphore::new(BARS_ANSWERS_MAX)),

@@ -47,6 +47,14 @@ pub enum StartError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The folder of the files for clients cannot be read.
+    #[error("bad configuration: feed.files_dir {} cannot be read: {source}", directory.display())]
+    Files {
+        /// The folder.
+        directory: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
     /// The operating system cannot start a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),

@@ -35,6 +35,10 @@ pub struct FeedConfig {
     pub catch_up_max_ms: u64,
     /// Most events of each delayed stream (`auth.delays_ms`) that wait until they are due. 1 to 16,777,216.
     pub delay_events_max: usize,
+    /// The folder of the files that clients may have played for themselves. Empty for none.
+    pub files_dir: String,
+    /// Most of them that are played at the same time: 1 to 256.
+    pub replays_max: usize,
     /// The reaction to a record of a file with a mistake.
     pub bad_record: OnBadRecord,
     /// The files of a replay.
@@ -87,6 +91,8 @@ impl Default for FeedConfig {
             step_ms: 1,
             catch_up_max_ms: 10_000,
             delay_events_max: 262_144,
+            files_dir: String::new(),
+            replays_max: 8,
             bad_record: OnBadRecord::Stop,
             replay: ReplayConfig::default(),
             record: RecordConfig::default(),
@@ -123,6 +129,9 @@ impl FeedConfig {
         }
         if !is_replay && !within(self.speed, 0.0, 1_000.0) {
             return Err(("feed.speed", "must be above 0 and at most 1000"));
+        }
+        if !(1..=256).contains(&self.replays_max) {
+            return Err(("feed.replays_max", "must be 1 to 256"));
         }
         self.replay.validate(is_replay)?;
         self.record.validate()?;

@@ -26,6 +26,7 @@ pub use control::{Counted, FeedError, FeedOrder, FeedStatus, ReplayStatus};
 pub use delay::{AttachDelayed, DelayGate, DelayLine, DelayParts, Evict};
 pub use opening::{Opening, Restart};
 pub use record::RecordConfig;
+pub use replay::ReplaySource;
 pub use sequencer::Sequencer;
 pub use source::Source;
 

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::domain::{Bar, Channel, Interval, Price, Snapshot, SymbolId, Timestamp};
+use crate::domain::{Bar, Channel, Interval, Price, Snapshot, SymbolId, SymbolTable, Timestamp};
+use crate::feed::sequencer::Sequencer;
 
 /// The closed bars of one symbol, by `Interval as usize`, oldest first.
 pub(super) type ClosedSeries = [VecDeque<Bar>; Interval::COUNT];
@@ -25,6 +26,11 @@ pub struct Opening {
 }
 
 impl Opening {
+    /// Returns the numbering of a stream that begins with this state.
+    pub fn sequencer(&self, table: Arc<SymbolTable>) -> Sequencer {
+        Sequencer::new(table, self.open.clone(), self.days.clone(), self.last_prices(), self.start)
+    }
+
     /// Returns the last price of each symbol that has one.
     pub fn last_prices(&self) -> Vec<Option<Price>> {
         self.snapshots.iter().map(|snapshot| snapshot.last.map(|last| last.price)).collect()
@@ -55,6 +61,12 @@ pub struct Restart {
 }
 
 impl Restart {
+    /// Returns the restart of a stream whose sessions go on, because they are told: without a hole in its offsets.
+    pub fn within(sequencer: &mut Sequencer, opening: Opening) -> Self {
+        let numbers = sequencer.resume(&opening);
+        Self::new(numbers, opening)
+    }
+
     /// Returns the restart at this offset, of symbols whose channels have these newest numbers.
     pub(super) fn new((offset, seq): (u64, &[[u64; Channel::COUNT]]), mut opening: Opening) -> Self {
         for (snapshot, seq) in opening.snapshots.iter_mut().zip(seq) {

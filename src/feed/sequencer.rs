@@ -63,9 +63,15 @@ impl Sequencer {
     /// Goes on from another state: offsets and `seq` go on, after an offset that no event has. Returns that offset, and the newest `seq`
     /// of each symbol and channel.
     pub(super) fn restart(&mut self, opening: &Opening) -> (u64, &[[u64; Channel::COUNT]]) {
+        self.offset += 1;
+        self.resume(opening)
+    }
+
+    /// Does the same without a hole in the offsets, for sessions that are told.
+    pub(super) fn resume(&mut self, opening: &Opening) -> (u64, &[[u64; Channel::COUNT]]) {
         let Opening { start, open, days, .. } = opening;
         let new = Self::new(self.table.clone(), open.clone(), days.clone(), opening.last_prices(), *start);
-        let (offset, seq) = (self.offset + 1, std::mem::take(&mut self.seq));
+        let (offset, seq) = (self.offset, std::mem::take(&mut self.seq));
         *self = Self { offset, seq, ..new };
         (offset, &self.seq)
     }

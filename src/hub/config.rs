@@ -143,6 +143,8 @@ pub struct HubConfig {
     pub market: Arc<MarketClock>,
     /// Settings of delivery.
     pub push: PushConfig,
+    /// Whether the stream is played for one client, beside that of the market.
+    pub is_private: bool,
     /// Whether the hubs route no further than every session can follow, instead of letting slow ones lag.
     pub is_lossless: bool,
     /// Counters.
@@ -178,6 +180,13 @@ pub struct OutboxShared {
     pub turn: RefCell<Turn>,
     /// Budget for requests that the sessions share.
     pub work: RefCell<RateLimiter>,
+}
+
+impl HubConfig {
+    /// Returns whether the stream is that of the market, and of the present.
+    pub fn is_of_present(&self) -> bool {
+        self.delay_ms == 0 && !self.is_private
+    }
 }
 
 impl OutboxShared {

@@ -10,6 +10,7 @@ mod index;
 mod outbox;
 mod pacer;
 mod pass;
+mod playback;
 mod roll;
 mod router;
 mod slowest;
@@ -39,6 +40,7 @@ pub use index::{Index, Links, SessionKey, Topic, topic};
 pub use outbox::{Held, Outbox, Recovery, Snapshots};
 pub use pacer::Pacer;
 pub use pass::{Pass, SessionWriter, Wakeup};
+pub use playback::Playback;
 pub use roll::{EndOnRoll, Figures, LookAtRoll, SessionFacts, SessionStatus};
 pub use router::{Router, SharedOutbox};
 pub use slowest::Look;
@@ -212,6 +214,12 @@ impl Handler<Drain> for Hub {
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) -> Self::Result {
         let mut router = self.router.borrow_mut();
         let (sessions, empty) = router.drain(Instant::now() + drain.over);
+        for guest in router.guests() {
+            let retry_after_ms =
+                router.drain_left_ms(Instant::now()) + rand::random_range(drain.retry_after_ms.clone());
+            let end = End { reason: CloseReason::Shutdown, retry_after_ms: Some(retry_after_ms) };
+            guest.borrow_mut().end_all(&end, Instant::now());
+        }
         let groups_max = drain.over.as_millis() / DRAIN_STEP.as_millis();
         let each = sessions.len().div_ceil(usize::try_from(groups_max).unwrap_or(usize::MAX).max(1)).max(1);
         let groups = u32::try_from(sessions.len().div_ceil(each)).unwrap_or(u32::MAX);

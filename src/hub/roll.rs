@@ -200,8 +200,15 @@ impl Router {
     }
 }
 
-/// Walks over the sessions of a hub in groups. Where one has left meanwhile, its place may be that of a newer one, which counts then.
+/// Walks over the sessions of a hub in groups, those of its private replays included. Where one has left meanwhile, its place may be that of a newer one, which counts then.
 async fn walk(router: SharedRouter, mut each: impl FnMut(&Router, SessionKey, &SessionFacts)) {
+    let guests: Vec<_> = router.borrow().guests().collect();
+    for router in std::iter::once(router).chain(guests) {
+        walk_one(&router, &mut each).await;
+    }
+}
+
+async fn walk_one(router: &SharedRouter, each: &mut impl FnMut(&Router, SessionKey, &SessionFacts)) {
     // The keys only: to copy the facts of all would read memory of every session in one turn.
     let enrolled: Vec<_> = router.borrow().roll().0.keys().copied().collect();
     for group in enrolled.chunks(GROUP) {

@@ -171,6 +171,12 @@ metrics! {
         pub record_events_lost: Counter,
         /// Errors of the disk while recording. The recorder tries again after `feed.record.retry_ms`.
         pub record_failures: Counter,
+        /// Files that are being played for one client each, or read for that (`feed.replays_max`).
+        pub replays: Gauge,
+        /// Files that were opened to be played for one client.
+        pub replays_opened: Counter,
+        /// Replays for one client refused because `feed.replays_max` was reached.
+        pub replays_refused: Counter,
         /// How long ago the next event of the feed was due.
         feed_lag: Seconds,
         /// Offset of the newest event that each hub has routed, in the order of their start.

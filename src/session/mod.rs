@@ -3,6 +3,7 @@
 //! Requests come in, answers go to the outbox of the session. This floor has no sockets and no actors.
 
 mod config;
+mod playback;
 mod quiet;
 mod renewal;
 mod request;
@@ -19,7 +20,7 @@ use std::time::Instant;
 
 use crate::access::{Payer, VisibleTable};
 use crate::domain::{ChannelSet, Clock, SymbolId};
-use crate::hub::{Control, Ender, SessionKey, SharedOutbox, SharedRouter};
+use crate::hub::{Control, Ender, Playback, SessionKey, SharedOutbox, SharedRouter};
 use crate::protocol::{
     ClientMessage, CloseReason, DecodeError, Dialect, ErrorCode, Limits, Mistake, Pong, Request, RequestId, Selector,
     ServerMessage, Subscribe, Subscribed, SubscriptionItem, Times, WILDCARD, Welcome,
@@ -48,6 +49,8 @@ pub struct Session {
     holder: Option<Box<Holder>>,
     /// To whom the work of requests is charged, beside the session; `None` if the client has no such limit.
     payer: Option<Box<Payer>>,
+    /// The replay that is played for this session alone.
+    playback: Option<Box<Playback>>,
 }
 
 impl Session {
@@ -63,7 +66,8 @@ impl Session {
     ) -> Self {
         let (key, outbox) = router.borrow_mut().join::<D>(ender, now);
         let budget = Budget::new(&config, router.borrow().config().pauses.clone(), now);
-        Self { key, router, outbox, clock, config, wishes: BTreeMap::new(), budget, holder: None, payer: None }
+        let wishes = BTreeMap::new();
+        Self { key, router, outbox, clock, config, wishes, budget, holder: None, payer: None, playback: None }
     }
 
     /// Returns the router on which the session is.
@@ -99,7 +103,10 @@ impl Session {
             speed: router.config().market.speed(),
             auth: self.authenticated(),
         };
-        self.reply(ServerMessage::Welcome(welcome.into()), router.offset(), now)
+        let offset = router.offset();
+        drop(router);
+        self.reply(ServerMessage::Welcome(welcome.into()), offset, now)?;
+        self.tell_playback(None, now)
     }
 
     /// Handles one message of the client, in the dialect `D`.
@@ -154,6 +161,7 @@ impl Session {
             Request::Subscribe(wanted) => self.subscribe(id.as_ref(), &wanted, now),
             Request::Unsubscribe { symbols, channels } => self.unsubscribe(id.as_ref(), &symbols, channels, now),
             Request::Auth { token } => self.authenticate(id, &token, now),
+            Request::Replay(order) => self.direct(id, order, now),
             Request::List => self.tell_subscriptions(id.as_ref(), None, now),
             Request::Ping { ts } => {
                 let pong = Pong { id, ts, times: self.times(), offset: self.cursor_offset() };

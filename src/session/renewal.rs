@@ -72,7 +72,8 @@ impl Session {
             Err(err) => return self.refuse(id.as_ref(), mistake(err), now),
         };
         self.set_payer(payer);
-        let rights = identity.rights(&self.router.borrow().config().table);
+        let rights = self.rights_of(&identity);
+        self.playback.iter().for_each(|playback| playback.show(rights.channels));
         let (has_lost, gained) = self.adapt(&rights, now);
         let awaited = self.holder.as_mut().and_then(|holder| {
             holder.set_client(identity, rights);

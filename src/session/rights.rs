@@ -39,7 +39,7 @@ impl Session {
         let is_here = identity.entitlement().delay_ms == self.router.borrow().config().delay_ms;
         let nobody = Identity::nobody();
         let identity = if is_here { identity } else { &nobody };
-        let rights = identity.rights(&self.router.borrow().config().table);
+        let rights = self.rights_of(identity);
         let may_have_all = rights.has_every_symbol() && identity.entitlement().has_every_channel();
         let is_anybody = may_have_all && rights.symbols_max == 0 && !identity.has_key();
         let holder = || Holder {
@@ -53,6 +53,13 @@ impl Session {
             has_signed_in: false,
         };
         self.holder = (!is_anybody).then(|| Box::new(holder()));
+    }
+
+    /// Returns the rights of a client in the stream of the session: those of a replay have symbols of their own.
+    pub(super) fn rights_of(&self, identity: &Identity) -> Rights {
+        let router = self.router.borrow();
+        let config = router.config();
+        if config.is_private { identity.rights_elsewhere(&config.table) } else { identity.rights(&config.table) }
     }
 
     /// Tells the client that its key expires, once for each end.
@@ -125,6 +132,18 @@ impl Session {
     /// Subscribes to what has just been added to `wishes`, in the hub: after `offset`, or from now on if there is none. `known` is
     /// sorted. Returns the recovery of the events in between.
     pub(super) fn subscribe_in_hub(
+        &self,
+        known: &[Option<SymbolId>],
+        channels: ChannelSet,
+        mode: Mode,
+        offset: Option<u64>,
+    ) -> Option<Recovery> {
+        let recovery = self.ask_hub(known, channels, mode, offset);
+        self.playback.iter().for_each(|playback| playback.subscribed());
+        recovery
+    }
+
+    fn ask_hub(
         &self,
         known: &[Option<SymbolId>],
         channels: ChannelSet,

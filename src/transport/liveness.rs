@@ -145,7 +145,12 @@ impl Liveness {
     pub(super) fn reset_if_jammed(&self, reason: CloseReason) {
         let is_slow = matches!(
             reason,
-            CloseReason::Lagging | CloseReason::HubOverrun | CloseReason::MarketMoved | CloseReason::Shutdown
+            CloseReason::Lagging
+                | CloseReason::HubOverrun
+                | CloseReason::MarketMoved
+                | CloseReason::ReplayEnded
+                | CloseReason::ReplayFailed
+                | CloseReason::Shutdown
         );
         let Some(connection) = self.connection.clone().filter(|_| !is_slow) else { return };
         let (meter, close_timeout) = (self.meter.clone(), self.config.close_timeout());

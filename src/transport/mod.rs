@@ -30,6 +30,7 @@ mod poll;
 mod problem;
 mod protection;
 mod query;
+mod replay;
 mod rest;
 mod second_look;
 mod sse;
@@ -52,6 +53,7 @@ use crate::access::{Identity, Keys};
 use crate::audit::{Audit, Entry, Event};
 use crate::domain::Clock;
 use crate::feed::FeedOrder;
+use crate::feed::replay::ReplayFolder;
 use crate::history::ArchiveReader;
 use crate::hub::{Ender, SessionFacts, SharedRouter};
 use crate::metrics::SharedMetrics;
@@ -74,6 +76,7 @@ pub use turnstile::{Order, Turnstile};
 pub use websocket::{MessageHandler, Opening};
 
 use connection::state::ConnectionState;
+use replay::Played;
 
 /// The target of log records about invalid requests: the HTTP library that parses them.
 pub const HTTP_LIBRARY: &str = "actix_http";
@@ -87,6 +90,8 @@ pub struct Worker {
     pub delayed: Rc<[DelayedStream]>,
     /// Obeys orders about the time of the market.
     pub feed: Recipient<FeedOrder>,
+    /// The files that clients may have played for themselves.
+    pub replays: Arc<ReplayFolder>,
     /// Reads bars.
     pub archive: ArchiveReader,
     /// One permit per read of bars, `server.bars_reads_max`.
@@ -210,19 +215,26 @@ impl Worker {
     }
 
     /// Begins a session of this client, whom [`Self::admit`] has let in, over this transport (`websocket`, `stream` or `poll`), under
-    /// this random name.
+    /// this random name: of the market, or with a replay of its own.
     fn join<D: Dialect>(
         &self,
         identity: &Identity,
         request: &HttpRequest,
         (transport, name): (&'static str, &str),
         ender: Option<Ender>,
-        now: Instant,
+        played: Option<Played>,
     ) -> (Session, Rc<SessionFacts>) {
+        let now = Instant::now();
         // If the stream has stopped meanwhile, its hub is about to end this session, too, before it gets anything.
-        let router = self.find_stream(identity).expect("admit has found the stream").router.clone();
+        let (router, playback) = match played {
+            Some(Played { router, playback }) => (router, Some(playback)),
+            None => (self.find_stream(identity).expect("admit has found the stream").router.clone(), None),
+        };
         let mut session = Session::join::<D>(router.clone(), self.session.clone(), self.clock.clone(), ender, now);
         session.entitle(identity, Some(&self.keys));
+        if let Some(playback) = playback {
+            session.play(playback);
+        }
         let id = u64::from_str_radix(name, 16).unwrap_or_default();
         let address = gate::caller(request).address;
         let facts = SessionFacts::new(id, transport, D::NAME, address, identity.name(), now);
@@ -266,6 +278,7 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
         .wrap(worker.allowed_origins.cors(worker.keys.is_guarded()))
         .service(reading("/poll", poll::poll))
         .service(reading("/stream", sse::stream))
+        .service(reading("/replay", sse::replay))
         .service(reading("/symbols", rest::symbols))
         .service(reading("/snapshot", rest::snapshot))
         .service(reading("/bars", bars::bars))
@@ -286,9 +299,9 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
     }
     config
         // Clients often join addresses from parts that end and begin with a slash.
-        .service(websocket::<Session>("/ws"))
-        .service(websocket::<Session>("/ws/"))
-        .service(websocket::<Session>("//ws"))
+        .service(reading("/ws", replay::native))
+        .service(reading("/ws/", replay::native))
+        .service(reading("//ws", replay::native))
         .configure(vendor::addresses)
         .service(api)
         .configure(vendor::alpaca::addresses)

@@ -57,7 +57,7 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
     worker.admit(&request)?;
     let now = Instant::now();
     let (mut session, _) =
-        worker.join::<Native>(&gate::identity(&request), &request, ("poll", &random_name()), None, now);
+        worker.join::<Native>(&gate::identity(&request), &request, ("poll", &random_name()), None, None);
     poll_fn(|cx| session.poll_turn(cx, Instant::now())).await;
     let begun = session.answer(&wanted, Instant::now()).map_err(Problem::mistake)?;
     let place = Place::take(&request)?;

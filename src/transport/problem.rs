@@ -214,6 +214,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
+    /// Returns 404: there is no such file to be played.
+    pub fn no_such_file(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
     /// Returns 404: no session has this name.
     pub fn no_such_session(name: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such session: {name}"))

@@ -27,6 +27,18 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
+    /// Returns whether there is a parameter of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
+    /// Sets a parameter, unless it is given.
+    pub(super) fn default_to(&mut self, name: &str, value: &str) {
+        if !self.has(name) {
+            self.0.push((name.into(), value.into()));
+        }
+    }
+
     /// Takes a parameter, as text.
     pub(super) fn take(&mut self, name: &str) -> Result<Option<String>, Problem> {
         let Some(place) = self.0.iter().position(|(key, _)| key == name) else { return Ok(None) };

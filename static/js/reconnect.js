@@ -37,6 +37,7 @@ const PHRASES = {
   4408: mark("this page did not authenticate in time"),
   4501: mark("a newer connection replaced this one"),
   4502: mark("the key has too many connections"),
+  4503: mark("the file of the replay cannot be read on"),
 };
 
 /** Returns the phrase, for `t()`, of a close code. @param {number} code */

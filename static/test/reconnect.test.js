@@ -9,7 +9,8 @@ test("every close code of the documentation has a phrase of its own", () => {
   const text = readFileSync(new URL("../../docs/PROTOCOL.md", import.meta.url), "utf8");
   const codes = [...text.matchAll(/^\| (\d{4}) \| `(\w+)` \| /gm)].map(([, code]) => Number(code));
   assert.ok(codes.length > 10);
-  assert.deepEqual(codes.filter((code) => phraseOf(code) === phraseOf(1000)), []);
+  // 1000 is the end of a replay for one client, which the page never opens.
+  assert.deepEqual(codes.filter((code) => code !== 1000 && phraseOf(code) === phraseOf(1000)), []);
 });
 
 test("an attempt that reached no server changes no reason", () => {

@@ -2,9 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use awc::http::Method;
+use serde_json::Value;
+
+use crate::client::Client;
 use crate::command::{Ended, run, spawn_binary};
 use crate::http::{get, request};
-use crate::keyring::{KeyRing, basic, entry, get_as, two_keys};
+use crate::keyring::{KeyRing, NARROW, WIDE, basic, entry, get_as, two_keys};
+use crate::spawn::spawn_app;
 
 const BEYOND: (&str, &str) = ("TICKCAST__SERVER__HOST", "0.0.0.0");
 
@@ -156,4 +161,17 @@ async fn a_bad_new_key_is_refused_by_the_rules_of_the_file() {
     ] {
         is_refused(&run(arguments, &[]).await, &[named]);
     }
+}
+
+#[actix_web::test]
+async fn where_no_key_is_needed_one_may_still_be_shown() {
+    let keys = KeyRing::new(&two_keys());
+    let server = spawn_app(|settings| settings.auth.keys_file = keys.path.to_str().unwrap().into());
+    let all = get(server.address, "/api/v1/symbols").await.json()["symbols"].as_array().unwrap().len();
+    assert!(all > 2);
+    let some = get_as(server.address, NARROW, "/api/v1/symbols").await;
+    assert_eq!(some.json()["symbols"].as_array().unwrap().len(), 2);
+    let wrong = request(server.address, Method::GET, "/api/v1/symbols", &[("Authorization", &basic(WIDE, "x"))]).await;
+    assert_eq!(wrong.status, 401, "a mistake is no anonymous client");
+    assert_eq!(Client::connect(server.address).await.welcome["auth"], Value::Null);
 }

@@ -30,7 +30,7 @@ enum To {
 }
 
 /// Every route, as a path that reaches it, and its pattern where that differs.
-const ROUTES: [(To, &str, &str); 78] = [
+const ROUTES: [(To, &str, &str); 80] = [
     (To::Open, "/healthz", ""),
     (To::Open, "/readyz", ""),
     (To::Open, "/", ""),
@@ -48,6 +48,7 @@ const ROUTES: [(To, &str, &str); 78] = [
     (To::Key, "//ws", ""),
     (To::Key, "/api/v1/poll?symbols=AAPL&wait_ms=0", "/api/v1/poll"),
     (To::Key, "/api/v1/stream?symbols=AAPL", "/api/v1/stream"),
+    (To::Key, "/api/v1/replay?file=a", "/api/v1/replay"),
     (To::Key, "/api/v1/symbols", ""),
     (To::Key, "/api/v1/snapshot", ""),
     (To::Key, "/api/v1/bars?symbol=AAPL", "/api/v1/bars"),
@@ -63,6 +64,7 @@ const ROUTES: [(To, &str, &str); 78] = [
     (To::Stream, "/v2/sip", ""),
     (To::Stream, "/v2/delayed_sip", ""),
     (To::Stream, "/v2/test", ""),
+    (To::Stream, "/v2/replay", ""),
     (To::Stream, "/stocks", ""),
     (To::Vendor, "/v2/stocks/meta/exchanges", ""),
     (To::Vendor, "/v2/stocks/meta/conditions/trade?tape=A", "/v2/stocks/meta/conditions/{kind}"),
@@ -384,17 +386,4 @@ async fn a_key_is_held_to_its_addresses_and_origins() {
     let answer = request(server.address, Method::OPTIONS, "/ws", &[&preflight[..], &upgrade].concat()).await;
     assert_eq!(answer.status, 401);
     assert_eq!(request(server.address, Method::HEAD, "/api/v1/symbols", &[]).await.status, 401);
-}
-
-#[actix_web::test]
-async fn where_no_key_is_needed_one_may_still_be_shown() {
-    let keys = KeyRing::new(&two_keys());
-    let server = spawn_app(|settings| settings.auth.keys_file = keys.path.to_str().unwrap().into());
-    let all = get(server.address, "/api/v1/symbols").await.json()["symbols"].as_array().unwrap().len();
-    assert!(all > 2);
-    let some = get_as(server.address, NARROW, "/api/v1/symbols").await;
-    assert_eq!(some.json()["symbols"].as_array().unwrap().len(), 2);
-    let wrong = request(server.address, Method::GET, "/api/v1/symbols", &[("Authorization", &basic(WIDE, "x"))]).await;
-    assert_eq!(wrong.status, 401, "a mistake is no anonymous client");
-    assert_eq!(Client::connect(server.address).await.welcome["auth"], Value::Null);
 }

@@ -68,20 +68,33 @@ impl Client {
 
     /// Connects without a key to a server that asks for it in the first message.
     pub(crate) async fn connect_nameless(server: SocketAddr) -> Self {
-        Self::open(server, &[]).await
+        Self::open(server, "/ws", &[]).await
+    }
+
+    /// Connects to another address, and reads `welcome`.
+    pub(crate) async fn connect_at(server: SocketAddr, path: &str) -> Self {
+        Self::open(server, path, &[]).await.welcomed().await
+    }
+
+    /// The same with the key with this id.
+    pub(crate) async fn connect_at_as(server: SocketAddr, path: &str, id: &str) -> Self {
+        Self::open(server, path, &[("Authorization", &header_of(id))]).await.welcomed().await
     }
 
     /// Connects with these headers, and reads `welcome`.
     pub(crate) async fn connect_with(server: SocketAddr, headers: &[(&'static str, &str)]) -> Self {
-        let mut client = Self::open(server, headers).await;
-        client.welcome = client.next_message().await;
-        assert_eq!(client.welcome["type"], "welcome");
-        client
+        Self::open(server, "/ws", headers).await.welcomed().await
+    }
+
+    async fn welcomed(mut self) -> Self {
+        self.welcome = self.next_message().await;
+        assert_eq!(self.welcome["type"], "welcome");
+        self
     }
 
     /// Connects with these headers.
-    async fn open(server: SocketAddr, headers: &[(&'static str, &str)]) -> Self {
-        let mut request = format!("ws://{server}/ws").into_client_request().unwrap();
+    async fn open(server: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Self {
+        let mut request = format!("ws://{server}{path}").into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }

@@ -104,6 +104,7 @@ impl Process {
         let head = Arc::new(AtomicU64::new(0));
         let epoch = format!("e{number}");
         let config = HubConfig {
+            is_private: false,
             is_lossless: false,
             table: Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect())),
             epoch: epoch.as_str().into(),

@@ -95,6 +95,8 @@ _CODES = {
     "token_expired": 4401,
     "key_revoked": 4403,
     "replaced": 4501,
+    "replay_ended": 1000,
+    "replay_failed": 4503,
 }
 
 

@@ -101,6 +101,19 @@ pub(super) struct Parsed {
     pub(super) end: Option<Timestamp>,
 }
 
+impl Parsed {
+    /// Returns the time of a text of a client: microseconds since 1970, or a text as in `feed.replay.start`.
+    pub(super) fn time(&self, text: &str) -> Option<Timestamp> {
+        if let Ok(micros) = text.parse() {
+            return Some(Timestamp::from_micros(micros));
+        }
+        // A plus sign that was not encoded in an address.
+        let offset = text.len().checked_sub(6).filter(|at| text.contains('T') && text.as_bytes()[*at] == b' ');
+        let mended = offset.map(|at| format!("{}+{}", &text[..at], &text[at + 1..]));
+        time(mended.as_deref().unwrap_or(text), self.options.tz)
+    }
+}
+
 impl ReplayConfig {
     /// Checks the values, without looking for the files.
     ///

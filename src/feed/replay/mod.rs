@@ -4,10 +4,12 @@
 //! and everything after it is as with any other feed. docs/REPLAY.md describes it to users.
 
 mod config;
+mod folder;
 mod numbers;
 mod pace;
 mod past;
 mod plan;
+mod survey;
 mod tape;
 
 use std::sync::Arc;
@@ -20,11 +22,14 @@ use crate::feed::{FeedConfig, Opening, Source};
 
 pub(in crate::feed) use config::list;
 pub use config::{ReplayConfig, ReplayTime};
+pub use folder::{FolderError, OpenedReplay, ReplayFolder, Wanted};
 pub use plan::ReplayError;
 
+use folder::stand_back;
 use numbers::TradeNumbers;
 use pace::ReplayPace;
-use plan::Plan;
+use plan::{Plan, PlanParts};
+use survey::Survey;
 use tape::{Tape, TapeState};
 
 /// A tape that was opened at another time, and the state there.
@@ -59,7 +64,16 @@ impl ReplaySource {
         bars_max: usize,
         reading: Reading,
     ) -> Result<(Self, Arc<SymbolTable>, Opening), ReplayError> {
-        let plan = Plan::read(config, bars_max)?;
+        let parsed = config.replay.parsed(config.bad_record.into());
+        let parsed = parsed.map_err(|(key, rule)| ReplayError::Settings(key, rule))?;
+        let ReplayConfig { is_loop, time, .. } = config.replay;
+        let survey = Survey::read(&parsed)?;
+        let parts = PlanParts { parsed, is_loop, time, bars_max, place: None };
+        Self::of(Plan::of(parts, &survey)?, config, reading)
+    }
+
+    /// Opens the files of a plan, at its beginning.
+    fn of(plan: Plan, config: &FeedConfig, reading: Reading) -> Result<(Self, Arc<SymbolTable>, Opening), ReplayError> {
         let (opening, tape) = plan.open(plan.from, reading.wall)?;
         let ReplayConfig { paused, gap_max_ms, .. } = config.replay;
         let tick_max = Duration::from_millis(config.catch_up_max_ms);
@@ -118,6 +132,9 @@ impl ReplaySource {
         let (plan, now) = (self.plan.clone(), self.pace.now());
         let thread = std::thread::Builder::new().name("seek".into());
         let started = thread.spawn(move || {
+            if plan.is_private() {
+                stand_back();
+            }
             // If the server ends meanwhile, nobody waits for it.
             let _ = done.send(plan.open(at, now));
         });
@@ -127,6 +144,29 @@ impl ReplaySource {
         }
         self.seeking = Some(seeking);
         Ok(())
+    }
+
+    /// Lets the clock go on without the time of the replay: who receives the events cannot follow.
+    pub fn hold(&mut self, reading: Reading) {
+        self.finish_seek();
+        self.pace.hold(reading.elapsed);
+    }
+
+    /// Returns whether nothing happens until the next order.
+    pub fn is_idle(&self) -> bool {
+        self.pace.is_paused() && self.steps == 0 && self.seeking.is_none() && self.opening.is_none()
+    }
+
+    /// Returns whether everything has been returned, and the time has come to the end.
+    pub fn is_over(&mut self) -> bool {
+        if self.seeking.is_some() || self.opening.is_some() || self.tape.peek().is_some() {
+            return false;
+        }
+        match self.tape.state() {
+            TapeState::Running => false,
+            TapeState::Ended => self.pace.now() >= self.end(),
+            TapeState::Failed(_) => true,
+        }
     }
 
     fn file_ts(&self) -> Timestamp {

@@ -38,6 +38,11 @@ impl ReplayPace {
         self.now = self.now.plus_micros(micros as i64).min(end.max(self.now));
     }
 
+    /// Lets the clock go on until it is at `elapsed`, and the time stand still.
+    pub(super) fn hold(&mut self, elapsed: Duration) {
+        self.elapsed = self.elapsed.max(elapsed);
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.now
     }
@@ -95,6 +100,15 @@ mod tests {
         assert_eq!(at(&mut pace, 10), 50_110, "the pause does not count");
         pace.set_speed(1_000.0);
         assert_eq!(at(&mut pace, 60_010), 1_000_050_110, "a process that was stopped goes on where it was");
+    }
+
+    #[test]
+    fn the_time_waits_for_who_cannot_follow() {
+        let mut pace = ReplayPace::new(Timestamp::default(), Duration::ZERO, 10.0, false, Duration::from_secs(1));
+        pace.tick(Duration::from_millis(1), END);
+        pace.hold(Duration::from_millis(900));
+        pace.tick(Duration::from_millis(901), END);
+        assert_eq!(pace.now().micros(), 20_000);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tickcast_tape::{ReadError, survey};
+use tickcast_tape::ReadError;
 
-use crate::domain::{Instrument, Symbol, SymbolId, SymbolTable, Timestamp};
-use crate::feed::FeedConfig;
+use crate::domain::{Symbol, SymbolId, SymbolTable, Timestamp};
 use crate::feed::opening::Opening;
 use crate::feed::replay::config::{Parsed, ReplayTime};
+use crate::feed::replay::folder::Place;
 use crate::feed::replay::past::Before;
+use crate::feed::replay::survey::Survey;
 use crate::feed::replay::tape::{Rows, Tape};
 
 const MINUTE: i64 = 60_000_000;
@@ -45,38 +46,31 @@ pub(super) struct Plan {
     time: ReplayTime,
     /// Most closed bars from before the start, of a symbol and interval.
     bars_max: usize,
+    /// The place of a replay for one client, which every thread keeps that reads the files.
+    place: Option<Arc<Place>>,
+}
+
+/// The files and the settings of a [`Plan`].
+pub(super) struct PlanParts {
+    pub(super) parsed: Parsed,
+    pub(super) is_loop: bool,
+    pub(super) time: ReplayTime,
+    pub(super) bars_max: usize,
+    pub(super) place: Option<Arc<Place>>,
 }
 
 impl Plan {
-    /// Reads the files once, for the symbols and times in them: a mistake is found before anything is played.
-    pub(super) fn read(config: &FeedConfig, bars_max: usize) -> Result<Self, ReplayError> {
-        let parsed = config.replay.parsed(config.bad_record.into());
-        let parsed = parsed.map_err(|(key, rule)| ReplayError::Settings(key, rule))?;
-        let contents = survey(&parsed.files, &parsed.options)?;
-        let (first, last) = contents.range.ok_or(ReplayError::Empty)?;
-        // The trades of a bar come during its interval.
-        let last = last.plus_micros(contents.bar_spans.last().map_or(0, |span| span - 1));
-        let from = parsed.start.unwrap_or(first).max(first);
-        let to = parsed.end.map_or(last, |end| last.min(end.plus_micros(-1)));
+    /// Returns the plan of files with these symbols and times.
+    pub(super) fn of(parts: PlanParts, survey: &Survey) -> Result<Self, ReplayError> {
+        let PlanParts { parsed, is_loop, time, bars_max, place } = parts;
+        let Survey { table, ids, first, last } = survey;
+        let from = parsed.start.unwrap_or(*first).max(*first);
+        let to = parsed.end.map_or(*last, |end| end.plus_micros(-1).min(*last));
         if from > to {
             return Err(ReplayError::Empty);
         }
-        let mut symbols = contents.symbols;
-        symbols.sort_unstable();
-        let instrument =
-            |symbol: &Symbol| Instrument { symbol: *symbol, name: symbol.to_string(), sector: String::new() };
-        let table = SymbolTable::new(symbols.iter().map(instrument).collect());
-        let ids = symbols.iter().filter_map(|symbol| Some((*symbol, table.id(*symbol)?))).collect();
-        Ok(Self {
-            parsed: Arc::new(parsed),
-            table: Arc::new(table),
-            ids: Arc::new(ids),
-            from,
-            to,
-            is_loop: config.replay.is_loop,
-            time: config.replay.time,
-            bars_max,
-        })
+        let (parsed, table, ids) = (Arc::new(parsed), table.clone(), ids.clone());
+        Ok(Self { parsed, table, ids, from, to, is_loop, time, bars_max, place })
     }
 
     /// Returns the state at this time of the files, if the market's time is `now`, and the tape from there on.
@@ -99,6 +93,11 @@ impl Plan {
     /// Returns the length of one round of a loop: whole minutes, so that the bars are those of the files.
     pub(super) fn loop_micros(&self) -> i64 {
         ((self.to.micros() - self.from.micros()) / MINUTE + 1) * MINUTE
+    }
+
+    /// Returns whether the files are played for one client, who is not told where they lie.
+    pub(super) fn is_private(&self) -> bool {
+        self.place.is_some()
     }
 
     /// Returns the names of the files, without directories.

@@ -7,6 +7,7 @@ use std::vec::IntoIter;
 use tickcast_tape::{BarsAsTrades, Body, Counts, Merge, ReadError, Reader, Row};
 
 use crate::domain::{Cancel, Correction, EventBody, Quote, SymbolId, Timestamp, Trade};
+use crate::feed::replay::folder::stand_back;
 use crate::feed::replay::plan::Plan;
 
 /// Events that are handed over at once.
@@ -118,9 +119,14 @@ impl Rows {
     pub(super) fn play(self, shift: i64) -> io::Result<Tape> {
         let (chunks, read) = sync_channel(CHUNKS_AHEAD);
         std::thread::Builder::new().name("replay".into()).spawn(move || {
+            let is_private = self.plan.is_private();
+            if is_private {
+                stand_back();
+            }
             if let Err(err) = self.hand_over(shift, &chunks) {
+                let complaint = if is_private { without_folder(&err) } else { err.to_string() };
                 // Nobody waits for it if the tape was dropped.
-                let _ = chunks.send(Err(err.to_string()));
+                let _ = chunks.send(Err(complaint));
             }
         })?;
         let (items, counts) = (Vec::new().into_iter(), Counts::default());
@@ -148,6 +154,13 @@ impl Rows {
             }
         }
     }
+}
+
+/// Returns the complaint about a file as clients may read it: with the name of the file, and not where it lies.
+pub(super) fn without_folder(err: &ReadError) -> String {
+    let file = err.file();
+    let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    err.to_string().replacen(&*file.to_string_lossy(), &name, 1)
 }
 
 impl Plan {

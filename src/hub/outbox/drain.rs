@@ -67,8 +67,8 @@ impl Outbox {
             }
             let front = self.drain_front(sink);
             let drained = self.drain_events(now, sink);
-            // Delayed events are old on purpose.
-            if let Some(made) = drained.made.filter(|_| self.shared.config.delay_ms == 0) {
+            // Delayed events are old on purpose, and those of a replay wait for its client.
+            if let Some(made) = drained.made.filter(|_| self.shared.config.is_of_present()) {
                 self.shared.config.metrics.event_age.observe(now.saturating_duration_since(made));
             }
             if front + drained.messages > 0 {

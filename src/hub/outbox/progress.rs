@@ -14,6 +14,11 @@ impl Outbox {
         self.has_queued() || self.latest.as_ref().is_some_and(|latest| latest.first_waiting().is_some())
     }
 
+    /// Returns whether everything has been written, controls included.
+    pub(in crate::hub) fn is_drained(&self) -> bool {
+        self.front.is_empty() && !self.is_behind()
+    }
+
     /// Ignores events up to this offset, the hub's: none of them is for this session.
     pub fn pass_over(&mut self, offset: u64) {
         if self.life == Life::Open {

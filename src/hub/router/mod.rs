@@ -1,11 +1,12 @@
 //! `Router`: the plain struct inside a hub. It has the sessions of its worker and the state of the market at one offset
 //! of the stream, and appends each event to the outboxes of the subscribed sessions.
 
+mod private;
 mod turns;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ pub struct Router {
     empty: Rc<Notify>,
     /// Notified whenever the last session has left.
     left: Rc<Notify>,
+    /// The routers of the replays that are played for one client each on this thread.
+    guests: Vec<Weak<RefCell<Router>>>,
 }
 
 struct Entry {
@@ -58,7 +61,7 @@ impl Router {
         Self {
             shared: Rc::new(OutboxShared::new(config, ring, Instant::now())),
             // The watchdog compares the hubs of the present with the feed.
-            progress: if config.delay_ms == 0 { config.metrics.new_hub() } else { Gauge::default() },
+            progress: if config.is_of_present() { config.metrics.new_hub() } else { Gauge::default() },
             index: Index::new(config.table.len()),
             values,
             sessions: Slab::new(),
@@ -66,6 +69,7 @@ impl Router {
             drain_end: None,
             empty: Rc::default(),
             left: Rc::default(),
+            guests: Vec::new(),
         }
     }
 

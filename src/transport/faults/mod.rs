@@ -78,7 +78,8 @@ impl WorkerFaults {
         let known = self.rules.borrow().last().map_or(0, |rule| rule.id);
         let rules = self.shared.rules();
         let fresh = rules.partition_point(|rule| rule.id <= known);
-        for router in &self.routers {
+        let guests = self.routers.iter().flat_map(|router| router.borrow().guests().collect::<Vec<_>>());
+        for router in self.routers.iter().cloned().chain(guests) {
             for writer in router.borrow().writers() {
                 writer.rules_changed(&rules, &rules[fresh..], now);
             }

@@ -30,12 +30,13 @@ pub(super) enum Way {
 }
 
 /// The addresses of vendors begin so.
-const VENDORS: [&str; 10] = [
+const VENDORS: [&str; 11] = [
     "/v2/stocks/",
     "/v2/iex",
     "/v2/sip",
     "/v2/delayed_sip",
     "/v2/test",
+    "/v2/replay",
     "/v2/aggs/",
     "/v2/last/",
     "/v2/snapshot/",
@@ -73,7 +74,7 @@ impl Way {
             path if path.starts_with("/api/v1/") && finnhub::rest::has_token(request.head()) => Self::Vendor,
             "/ws" | "/ws/" | "//ws" if is_upgrade => Self::Socket,
             "/handshake/ws" if is_upgrade => Self::Stream,
-            "/api/v1/stream" | "/handshake/capture" => Self::Stream,
+            "/api/v1/stream" | "/api/v1/replay" | "/handshake/capture" => Self::Stream,
             "/api/v1/ticket" => Self::Ticket,
             path if path.starts_with("/api/v1/feed/") => Self::Control,
             path if PAGES.contains(&path) || path.starts_with("/static/") => Self::Open,
@@ -93,7 +94,8 @@ impl Way {
 
 /// Returns whether the address is that of server-sent events.
 pub(super) fn begins_stream(worker: &Worker, request: &HttpRequest) -> bool {
-    request.match_info().as_str().strip_prefix(&*worker.base_path) == Some("/api/v1/stream")
+    let path = request.match_info().as_str().strip_prefix(&*worker.base_path);
+    matches!(path, Some("/api/v1/stream" | "/api/v1/replay"))
 }
 
 /// Returns whether monitoring may ask there under any name.

@@ -3,7 +3,10 @@
 //!
 //! The form of the events belongs to `writer.rs`, subscriptions to `session`.
 
+mod entry;
 mod faulty;
+mod lines;
+mod replay;
 mod writer;
 
 use std::cell::{Cell, RefCell};
@@ -16,25 +19,26 @@ use std::time::Instant;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
-use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
 use crate::access::{Lodging, Seat};
-use crate::hub::{Control, End, SharedOutbox, Sink};
+use crate::hub::{Control, End, Outbox, SharedOutbox, Sink};
 use crate::metrics::SharedMetrics;
 use crate::protocol::native::Native;
-use crate::protocol::{CloseReason, Cursor, Dialect, ServerMessage, Subscribe};
-use crate::session::{Begun, Session};
+use crate::protocol::{CloseReason, Cursor, Dialect, ServerMessage};
+use crate::session::Session;
 use crate::transport::audited::Audited;
-use crate::transport::gate::{self, Place};
 use crate::transport::liveness::Liveness;
 use crate::transport::query::Parameters;
 use crate::transport::traffic::{self, Account, Transport};
-use crate::transport::{Problem, Worker, random_name};
+use crate::transport::{Problem, Worker};
 
+use entry::{Asked, Form, open};
 use faulty::StreamFaults;
+use lines::LinesWriter;
+pub(super) use replay::replay;
 use writer::{LastId, SseWriter};
 
 /// The range of random delays after which disconnected clients reconnect. Milliseconds.
@@ -63,82 +67,19 @@ pub(super) async fn stream(request: HttpRequest) -> Result<HttpResponse, Problem
     if let Err(problem) = worker.admit(&request) {
         return Ok(refuse(worker, wanted.after.as_ref(), &problem));
     }
-    let now = Instant::now();
-    let name = random_name();
-    let faults = StreamFaults::begin(worker, &request, &name, now);
-    let mut opened: Option<Result<(Begun, SharedOutbox), Problem>> = None;
-    // The client must also reconnect late enough if the connection breaks while the server shuts down.
-    let drain_ms = u64::try_from(worker.drain.as_millis()).unwrap_or(u64::MAX);
-    let retry_ms = Rc::new(Cell::new(Some(drain_ms.saturating_add(rand::random_range(RETRY_MS)))));
-    let actor = SseSession::create(|ctx| {
-        let ender = Some(ctx.address().recipient());
-        let identity = gate::identity(&request);
-        let (mut session, facts) = worker.join::<Native>(&identity, &request, ("stream", &name), ender, now);
-        // An empty outbox takes the first answer.
-        let _ = session.welcome(&name, now);
-        let outbox = session.outbox().clone();
-        let placed = begin(&mut session, &wanted, &request, now);
-        let session = placed.is_ok().then_some(session);
-        let mut taken = (None, None);
-        opened = Some(placed.map(|(begun, place)| {
-            place.leash.bind(ctx.address().recipient());
-            taken = (place.seat, place.lodging);
-            (begun, outbox.clone())
-        }));
-        SseSession {
-            liveness: Liveness::new(&request, outbox.clone(), worker.session.clone()),
-            outbox,
-            retry_ms: retry_ms.clone(),
-            metrics: worker.metrics(),
-            audited: session.is_some().then(|| Audited::begin(worker, facts)),
-            session,
-            places: taken,
-        }
-    });
-    let (begun, outbox) = opened.expect("create has run its closure")?;
-    worker.metrics().requests.inc();
-    log::debug!("stream opened name={name}");
-    // HTTP/1.0 has no transfer coding (RFC 9112 section 6.1). The stream ends with the connection anyway.
-    let is_chunked = request.version() >= Version::HTTP_11;
-    let body = Body {
-        outbox,
-        actor,
-        is_chunked,
-        metrics: worker.metrics(),
-        epoch: worker.router.borrow().epoch().to_string(),
-        begun: begun.offset,
-        is_void: !begun.recovered,
-        retry_ms,
-        account,
-        bytes_max: worker.router.borrow().config().push.frame_bytes_max,
-        faults,
-    };
-    let mut response = head();
-    if request.method() == Method::HEAD {
-        // HEAD has no body; dropping it ends the session.
-        return Ok(response.finish());
-    }
-    let mut response = response.streaming(body);
-    response.head_mut().no_chunking(!is_chunked);
-    Ok(response)
-}
-
-/// Subscribes, and takes a place for the stream.
-fn begin(
-    session: &mut Session,
-    wanted: &Subscribe,
-    request: &HttpRequest,
-    now: Instant,
-) -> Result<(Begun, Place), Problem> {
-    let begun = session.stream(wanted, now).map_err(Problem::mistake)?;
-    Ok((begun, Place::take(request)?))
+    open(&request, Asked { wanted, account, form: Form::Events, played: None })
 }
 
 /// Begins a response with server-sent events.
 pub(super) fn head() -> HttpResponseBuilder {
+    head_of(Form::Events)
+}
+
+/// Begins a response with a stream of this form.
+fn head_of(form: Form) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response
-        .content_type("text/event-stream")
+        .content_type(form.media_type())
         .insert_header((CACHE_CONTROL, "no-store, no-transform"))
         // Otherwise nginx would buffer the events.
         .insert_header(("X-Accel-Buffering", "no"))
@@ -176,6 +117,7 @@ struct Body {
     outbox: SharedOutbox,
     actor: Addr<SseSession>,
     metrics: SharedMetrics,
+    form: Form,
     epoch: String,
     /// The offset at which the stream begins; no cursor is less.
     begun: u64,
@@ -209,16 +151,20 @@ impl Stream for Body {
         let mut outbox = outbox.borrow_mut();
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
+            if self.form == Form::Lines {
+                let mut writer = LinesWriter::new(scratch, self.bytes_max);
+                let Some(events) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
+                    return Poll::Ready(None);
+                };
+                return Poll::Ready(Some(Ok(self.chunk(&mut outbox, scratch, events, None))));
+            }
             let mut writer = SseWriter::new(scratch, self.bytes_max);
             let Some(events) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
                 return Poll::Ready(None);
             };
             let id = self.last_id(outbox.cursor());
             let payload = writer.finish(&id, self.retry_ms.take());
-            outbox.count_bytes(scratch.len());
-            let chunk = scratch.split().freeze();
-            self.count(events, payload, chunk.len());
-            Poll::Ready(Some(Ok(chunk)))
+            Poll::Ready(Some(Ok(self.chunk(&mut outbox, scratch, events, Some(payload)))))
         })
     }
 }
@@ -230,6 +176,14 @@ pub(super) fn chunk_header_bytes(bytes: usize) -> usize {
 }
 
 impl Body {
+    /// Takes what has been written, of which so many bytes are messages; all of them if that is not said.
+    fn chunk(&self, outbox: &mut Outbox, written: &mut BytesMut, events: u64, payload: Option<usize>) -> Bytes {
+        outbox.count_bytes(written.len());
+        let chunk = written.split().freeze();
+        self.count(events, payload.unwrap_or(chunk.len()), chunk.len());
+        chunk
+    }
+
     /// Counts a chunk of so many bytes, of which `payload` are messages.
     fn count(&self, events: u64, payload: usize, bytes: usize) {
         if let Some(account) = &self.account {
@@ -270,6 +224,7 @@ struct SseSession {
     /// `None` while the session ends: the hub sends it no further events.
     session: Option<Session>,
     outbox: SharedOutbox,
+    form: Form,
     retry_ms: Rc<Cell<Option<u64>>>,
     liveness: Liveness,
     metrics: SharedMetrics,
@@ -310,7 +265,12 @@ impl SseSession {
         let Some(session) = &mut self.session else { return };
         let now = Instant::now();
         let told = session.tell_expiry(now);
-        match told.and_then(|()| self.liveness.check(now, None, || session.keep_alive(now))) {
+        let form = self.form;
+        let heartbeat = || match form {
+            Form::Events => session.keep_alive(now),
+            Form::Lines => session.heartbeat(now),
+        };
+        match told.and_then(|()| self.liveness.check(now, None, heartbeat)) {
             Ok(next) => _ = ctx.run_later(next, Self::check),
             Err(CloseReason::Stalled) => self.give_up(now, ctx),
             Err(reason) => self.close(reason, None, ctx),

@@ -6,6 +6,7 @@
 
 mod awaited;
 mod budget;
+mod entry;
 mod faulty;
 mod handler;
 mod identity;
@@ -18,139 +19,30 @@ mod utf8;
 mod writer;
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, StreamHandler};
 use actix_http::ws::{Frame, Item};
-use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
-use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws;
 use bytes::Bytes;
 
 use crate::access::{Lodging, Seat, Stranger};
 use crate::hub::{Control, End};
 use crate::metrics::SharedMetrics;
-use crate::protocol::{CloseReason, Dialect, ServerMessage};
-use crate::rate::RateLimiter;
+use crate::protocol::{CloseReason, ServerMessage};
 use crate::session::SessionConfig;
 use crate::transport::audited::Audited;
-use crate::transport::connection::SilentBody;
-use crate::transport::faults;
-use crate::transport::gate::Place;
 use crate::transport::liveness::Liveness;
-use crate::transport::problem::Problem;
-use crate::transport::query::Parameters;
-use crate::transport::traffic::{self, Account, Transport};
-use crate::transport::{Worker, random_name};
 
-use awaited::{awaits_key, stranger};
-use budget::FrameBudget;
+use awaited::awaits_key;
+pub(super) use entry::{open, open_admitted, open_replay};
 pub use handler::{MessageHandler, Opening};
-use identity::Identity;
-use reader::{Assembler, FrameReader};
+use reader::Assembler;
 pub(super) use recorder::Recorder;
 use socket::SessionSocket;
-use upgrade::{accept, check, lists};
 
 /// The most frames that are read while a closing session waits for its client's close frame: a few milliseconds' work.
 const IGNORED_FRAMES_MAX: usize = 16_384;
-
-/// Opens a WebSocket and gives its messages to an `H`.
-///
-/// # Errors
-///
-/// Returns a problem document if the request does not open a WebSocket, or no session may begin.
-pub(super) async fn open<H: MessageHandler>(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    // First: an account is only for who opens a WebSocket.
-    check(&request)?;
-    let account = traffic::charge(&request, &mut Parameters::of(&request)?, Transport::WebSocket)?;
-    let worker = Worker::of(&request);
-    let key = if worker.faults.has_none() { None } else { H::presented_key(&request, worker) };
-    if let Some(refused) = worker.faults.refuse_key(&request, H::Dialect::NAME, "websocket", key.as_deref()) {
-        return Ok(refused);
-    }
-    worker.admit(&request)?;
-    let place = Place::take(&request)?;
-    Ok(open_admitted::<H>(worker, &request, account, None, place))
-}
-
-/// Opens a session for a checked and admitted request, with the limits of this worker; charges its bytes to `account` and copies them
-/// to `recorder`.
-pub(super) fn open_admitted<H: MessageHandler>(
-    worker: &Worker,
-    request: &HttpRequest,
-    account: Option<Arc<Account>>,
-    recorder: Option<Box<dyn Recorder>>,
-    mut place: Place,
-) -> HttpResponse {
-    let mut response = accept(request);
-    if let Some(name) = H::Dialect::SUBPROTOCOL
-        && lists(request.head(), SEC_WEBSOCKET_PROTOCOL, |offered| offered == name)
-    {
-        response.insert_header((SEC_WEBSOCKET_PROTOCOL, name));
-    }
-    traffic::upgrade(request);
-    let now = Instant::now();
-    let name = random_name();
-    // The rest of a write that the socket does not accept is kept.
-    let frame_bytes_max = worker.router.borrow().config().push.frame_bytes_max;
-    let write_bytes_max = frame_bytes_max.min(worker.write_buffer_bytes);
-    let mut opened = None;
-    WebSocketSession::create(|ctx| {
-        let ender = ctx.address().recipient();
-        place.leash.bind(ender.clone());
-        let way = ("websocket", &*name);
-        let (mut session, facts) = worker.join::<H::Dialect>(&place.identity, request, way, Some(ender.clone()), now);
-        let (lodging, mut seat) = (place.lodging.take(), None);
-        if H::SIGNS_IN {
-            let until = now + worker.keys.first_message().unwrap_or_default();
-            session.hold(place.into_pass(request, facts.id), &name, until);
-        } else {
-            seat = place.seat;
-        }
-        let outbox = session.outbox().clone();
-        let metrics = worker.metrics();
-        let socket = SessionSocket::<H::Dialect>::new(
-            outbox.clone(),
-            metrics.clone(),
-            write_bytes_max,
-            account,
-            recorder,
-            Identity::new(worker.faults.clone(), &name, faults::client(request)),
-        );
-        opened = Some((socket.clone(), session.router().clone(), session.key()));
-        let control_frames_per_second_max = worker.session.control_frames_per_second_max;
-        let message_bytes_max = H::message_bytes_max(&worker.session);
-        let pauses = worker.router.borrow().config().pauses.clone();
-        let budget = FrameBudget(RateLimiter::per_second(control_frames_per_second_max, now).with_pauses(pauses));
-        let frames = FrameReader::new(socket.clone(), message_bytes_max, budget);
-        ctx.add_stream(frames);
-        let handler = H::open(session, Opening { name: &name, request, worker, ender: ender.clone() }, now);
-        let mut session = WebSocketSession {
-            stranger: stranger(worker, request, &handler, ender),
-            session: Some(handler),
-            liveness: Liveness::new(request, outbox.clone(), worker.session.clone()).with_pings(now),
-            config: worker.session.clone(),
-            metrics,
-            assembler: Assembler::default(),
-            ignored: 0,
-            was_spared: false,
-            socket,
-            audited: Audited::begin(worker, facts),
-            seat,
-            lodging,
-        };
-        // A client may have authenticated with its request.
-        session.tell_key();
-        session
-    });
-    log::debug!("session opened name={name}");
-    let mut response = response.message_body(SilentBody).expect("the headers are valid");
-    let (socket, router, key) = opened.expect("create has run its closure");
-    response.extensions_mut().insert(socket.handover(router, key));
-    response.map_into_boxed_body()
-}
 
 /// Reads the frames of one client, and owns its [`Session`](crate::session::Session) through the handler of its messages.
 struct WebSocketSession<H: MessageHandler> {

@@ -23,4 +23,5 @@ export const reconnect = {
   "this page did not authenticate in time": "이 페이지가 제때 인증하지 않음",
   "a newer connection replaced this one": "새 연결이 이 연결을 대체함",
   "the key has too many connections": "키의 연결이 너무 많음",
+  "the file of the replay cannot be read on": "재생 파일을 더 읽을 수 없음",
 };

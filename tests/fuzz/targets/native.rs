@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use tickcast::domain::{Channel, ChannelSet};
 use tickcast::protocol::native::Native;
 use tickcast::protocol::{
-    ClientMessage, DecodeError, Dialect, Mode, OnLag, Request, RequestId, Selector, ServerMessage, Subscribe, WILDCARD,
+    ClientMessage, DecodeError, Dialect, Mode, OnLag, ReplayOrder, Request, RequestId, Selector, ServerMessage,
+    Subscribe, WILDCARD,
 };
 
 use super::parts::{self, frame};
@@ -46,7 +47,11 @@ fn check_values(request: &Request) {
         }
         Request::Unsubscribe { symbols, channels } => (symbols, channels),
         Request::Auth { token } => return assert!((1..=8_192).contains(&token.text().len())),
-        Request::List | Request::Ping { .. } => return,
+        Request::Replay(ReplayOrder::Step(events)) => return assert!((1..=1_000_000).contains(events)),
+        Request::Replay(ReplayOrder::Speed(speed)) => {
+            return assert!(*speed == 0.0 || (0.01..=1_000.0).contains(speed), "{speed}");
+        }
+        Request::List | Request::Ping { .. } | Request::Replay(_) => return,
     };
     assert!(!symbols.is_empty() && !channels.is_empty());
 }
@@ -65,6 +70,14 @@ fn written(message: &ClientMessage) -> Value {
         Request::Unsubscribe { symbols, channels } => {
             json!({"action": "unsubscribe", "symbols": names(symbols), "channels": channel_names(*channels)})
         }
+        Request::Replay(order) => match order {
+            ReplayOrder::Pause => json!({"action": "pause"}),
+            ReplayOrder::Resume => json!({"action": "resume"}),
+            ReplayOrder::Step(events) => json!({"action": "step", "events": events}),
+            ReplayOrder::Speed(0.0) => json!({"action": "speed", "x": "max"}),
+            ReplayOrder::Speed(speed) => json!({"action": "speed", "x": speed}),
+            ReplayOrder::Seek(ts) => json!({"action": "seek", "ts": ts.micros()}),
+        },
         Request::List => json!({"action": "list"}),
         Request::Ping { ts } => json!({"action": "ping", "ts": ts}),
         Request::Auth { token } => json!({"action": "auth", "token": token.text()}),

@@ -75,8 +75,11 @@ async fn ask(server: &Process, document: &Value, key: Option<&str>) -> (Option<i
     directory.write("schemathesis.toml", CONFIG);
     let mut schemathesis = program("schemathesis/bin/st");
     schemathesis.args(["run", "openapi.json", "--max-examples", "30", "--seed", "1", "--no-color"]);
-    // A stream has no end. Its parameters are those of polls.
-    schemathesis.args(["--exclude-path", "/api/v1/stream", "--url", &format!("http://{}", server.address)]);
+    // A stream has no end, nor has a replay soon. Their parameters are those of polls.
+    for path in ["/api/v1/stream", "/api/v1/replay"] {
+        schemathesis.args(["--exclude-path", path]);
+    }
+    schemathesis.args(["--url", &format!("http://{}", server.address)]);
     if let Some(id) = key {
         schemathesis.args(["--auth", &format!("{id}:{}", secret(id))]);
     }

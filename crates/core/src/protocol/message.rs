@@ -57,6 +57,8 @@ pub enum ServerMessage {
         /// Time at which the key expires, by the server's wall clock.
         expires_at: Timestamp,
     },
+    /// The state of a replay for one client: when it begins, after each order, after a seek, and at its end.
+    Status(Box<Status>),
     /// The last message before the server ends the session.
     Goodbye {
         /// Name of a close reason, or `full` if there is no place for a session.
@@ -126,6 +128,31 @@ pub struct Renewed {
     pub auth: Authenticated,
     /// The limits of the session.
     pub limits: Limits,
+}
+
+/// The fields of [`ServerMessage::Status`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// The id of the order that it answers.
+    pub id: Option<RequestId>,
+    /// `running`, `paused`, `seeking`, `ended`, or `failed` if the file could not be read on.
+    pub feed: &'static str,
+    /// The name of the stream from here on.
+    pub epoch: Arc<str>,
+    /// Offset of the newest event before the message.
+    pub offset: u64,
+    /// Time of the file.
+    pub file_ts: Timestamp,
+    /// Time of the first event that is played.
+    pub from: Timestamp,
+    /// Time of the last event that is played.
+    pub to: Timestamp,
+    /// Seconds of the file per second; 0 for as fast as the client reads.
+    pub speed: f64,
+    /// Whether the stream goes on from another time: snapshots follow.
+    pub is_sought: bool,
+    /// Why the replay has failed.
+    pub complaint: Option<String>,
 }
 
 /// The limits of a session.
@@ -200,6 +227,10 @@ impl ServerMessage {
                 size_of::<Renewed>() + id_bytes(renewed.id.as_ref()) + renewed.auth.name.capacity()
             }
             Self::Error { id, mistake } => id_bytes(id.as_ref()) + mistake.bytes(),
+            Self::Status(status) => {
+                let complaint = status.complaint.as_ref().map_or(0, String::capacity);
+                size_of::<Status>() + id_bytes(status.id.as_ref()) + complaint
+            }
             Self::Acknowledged(lists) => lists.iter().map(NameList::bytes).sum(),
             Self::Snapshot { .. }
             | Self::Lag { .. }

@@ -23,11 +23,13 @@ pub mod websocket;
 pub use cursor::Cursor;
 pub use dialect::{Dialect, Group};
 pub use message::{
-    Authenticated, Limits, NameList, Pong, Renewed, ServerMessage, Subscribed, SubscriptionItem, Times, Welcome,
+    Authenticated, Limits, NameList, Pong, Renewed, ServerMessage, Status, Subscribed, SubscriptionItem, Times, Welcome,
 };
 pub use mode::{Mode, OnLag, Rate};
 pub use publication::Publication;
 pub use reason::{CloseReason, ErrorCode, Reconnect};
 pub use refusal::Refusal;
-pub use request::{ClientMessage, DecodeError, Mistake, Request, RequestId, Selector, Subscribe, Token, WILDCARD};
+pub use request::{
+    ClientMessage, DecodeError, Mistake, ReplayOrder, Request, RequestId, Selector, Subscribe, Token, WILDCARD,
+};
 pub use rfc3339::write_rfc3339;

@@ -122,6 +122,8 @@ pub enum CloseReason {
     EndedByOperator,
     /// The market goes on from another time: a replay was sought.
     MarketMoved,
+    /// A replay for one client has reached its end, and the client has been sent all of it.
+    ReplayEnded,
     /// The client's key has expired.
     TokenExpired,
     /// The operator has removed the client's key or its secret.
@@ -132,6 +134,8 @@ pub enum CloseReason {
     Replaced,
     /// The key has as many connections as it may have, and the newest gives way.
     ConnectionLimit,
+    /// The file of a replay for one client cannot be read on.
+    ReplayFailed,
     /// A vendor's server hangs up after wrong credentials, without a close frame.
     AuthFailed,
     /// The client's socket accepted fewer than `session.stall_bytes_min` bytes in `session.stall_timeout_ms`. No close frame is
@@ -157,8 +161,9 @@ pub enum Reconnect {
 
 impl CloseReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::ClientClosed,
+        Self::ReplayEnded,
         Self::Shutdown,
         Self::ProtocolViolation,
         Self::UnsupportedData,
@@ -178,6 +183,7 @@ impl CloseReason {
         Self::AuthTimeout,
         Self::Replaced,
         Self::ConnectionLimit,
+        Self::ReplayFailed,
         Self::AuthFailed,
         Self::Stalled,
         Self::Disconnected,
@@ -187,7 +193,7 @@ impl CloseReason {
     /// for private use (RFC 6455 section 7.4.2). 1006 is never sent; client libraries report it when no close frame came.
     pub const fn code(self) -> u16 {
         match self {
-            Self::ClientClosed => 1000,
+            Self::ClientClosed | Self::ReplayEnded => 1000,
             Self::Shutdown => 1001,
             Self::ProtocolViolation => 1002,
             Self::UnsupportedData => 1003,
@@ -207,6 +213,7 @@ impl CloseReason {
             Self::AuthTimeout => 4408,
             Self::Replaced => 4501,
             Self::ConnectionLimit => 4502,
+            Self::ReplayFailed => 4503,
             Self::AuthFailed | Self::Stalled | Self::Disconnected => 1006,
         }
     }
@@ -214,7 +221,8 @@ impl CloseReason {
     /// Returns what the client should do next.
     pub const fn reconnect(self) -> Reconnect {
         match self {
-            Self::ClientClosed => Reconnect::Resume { delay_ms: 0 },
+            // A client that comes back after the end of a replay begins another one.
+            Self::ClientClosed | Self::ReplayEnded => Reconnect::Resume { delay_ms: 0 },
             Self::Shutdown => Reconnect::Restart,
             Self::ProtocolViolation
             | Self::UnsupportedData
@@ -222,7 +230,8 @@ impl CloseReason {
             | Self::MessageTooBig
             | Self::KeyRevoked
             | Self::Replaced
-            | Self::ConnectionLimit => Reconnect::Never,
+            | Self::ConnectionLimit
+            | Self::ReplayFailed => Reconnect::Never,
             // The budgets of requests and frames are averaged over five seconds. An operator has ended a session for a reason.
             Self::Flood | Self::FrameFlood | Self::EndedByOperator => Reconnect::Resume { delay_ms: 5_000 },
             Self::HubOverrun
@@ -256,12 +265,14 @@ impl CloseReason {
             Self::Lagging => "too slow to read the stream",
             Self::KeyChanged => "the rights of the key have changed",
             Self::EndedByOperator => "ended by an operator",
+            Self::ReplayEnded => "the replay has ended",
             Self::MarketMoved => "the market goes on from another time",
             Self::TokenExpired => "the key has expired",
             Self::KeyRevoked => "the key is no longer valid",
             Self::AuthTimeout => "not authenticated in time",
             Self::Replaced => "replaced by a newer connection of the same key",
             Self::ConnectionLimit => "the key has too many connections",
+            Self::ReplayFailed => "the file of the replay cannot be read on",
             Self::AuthFailed => "wrong credentials",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
@@ -285,12 +296,14 @@ impl CloseReason {
             Self::Lagging => "lagging",
             Self::KeyChanged => "key_changed",
             Self::EndedByOperator => "ended_by_operator",
+            Self::ReplayEnded => "replay_ended",
             Self::MarketMoved => "market_moved",
             Self::TokenExpired => "token_expired",
             Self::KeyRevoked => "key_revoked",
             Self::AuthTimeout => "auth_timeout",
             Self::Replaced => "replaced",
             Self::ConnectionLimit => "connection_limit",
+            Self::ReplayFailed => "replay_failed",
             Self::AuthFailed => "auth_failed",
             Self::Stalled => "stalled",
             Self::Disconnected => "disconnected",
@@ -311,8 +324,9 @@ mod tests {
 
     #[test]
     fn every_code_that_is_sent_stands_for_one_reason() {
-        let mut codes: Vec<_> =
-            CloseReason::ALL.iter().map(|reason| reason.code()).filter(|code| *code != 1006).collect();
+        // The close of a client is answered with its own code.
+        let sent = CloseReason::ALL.iter().filter(|reason| **reason != CloseReason::ClientClosed);
+        let mut codes: Vec<_> = sent.map(|reason| reason.code()).filter(|code| *code != 1006).collect();
         codes.sort_unstable();
         assert!(codes.is_sorted_by(|one, next| one < next), "{codes:?}");
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Number;
 
-use crate::domain::ChannelSet;
+use crate::domain::{ChannelSet, Timestamp};
 use crate::protocol::{Cursor, ErrorCode, Mode, OnLag};
 
 /// The name that stands for every symbol.
@@ -20,7 +20,7 @@ pub enum RequestId {
 }
 
 /// One message of a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClientMessage {
     /// The request's own id.
     pub id: Option<RequestId>,
@@ -29,7 +29,7 @@ pub struct ClientMessage {
 }
 
 /// A client's request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Subscribe to these channels of these symbols.
     Subscribe(Subscribe),
@@ -52,6 +52,30 @@ pub enum Request {
         /// The token.
         token: Token,
     },
+    /// Change the time of a replay that is played for this client alone.
+    Replay(ReplayOrder),
+}
+
+/// An order to a replay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ReplayOrder {
+    /// Stop its time.
+    Pause,
+    /// Let it go on.
+    Resume,
+    /// Send the next events of a paused replay, this many.
+    Step(u32),
+    /// Change its speed: seconds of the file per second; 0 for as fast as the client reads.
+    Speed(f64),
+    /// Go to this time of the file, forward or back.
+    Seek(Timestamp),
+}
+
+impl ReplayOrder {
+    /// Most events of one step.
+    pub const STEP_EVENTS_MAX: u32 = 1_000_000;
+    /// The speeds but 0: seconds of the file per second.
+    pub const SPEEDS: std::ops::RangeInclusive<f64> = 0.01..=1_000.0;
 }
 
 /// A token that a client has sent: of a key its secret. `Debug` does not show it.

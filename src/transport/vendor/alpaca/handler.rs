@@ -50,7 +50,8 @@ impl<C: Codec + Unpin, const IS_TEST: bool> MessageHandler for AlpacaHandler<C, 
         session.set_on_lag(OnLag::Close);
         // An empty outbox accepts the first answers.
         let _ = session.welcome(opening.name, now);
-        let endpoint = format!("/v2/{}", opening.request.match_info().query("feed"));
+        // That of replays has no such part.
+        let endpoint = format!("/v2/{}", opening.request.match_info().get("feed").unwrap_or("replay"));
         let dialect = Self::Dialect::NAME;
         let mut handler = Self {
             session,

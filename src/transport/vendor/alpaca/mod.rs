@@ -21,7 +21,16 @@ use handler::AlpacaHandler;
 
 /// Adds the addresses.
 pub(in crate::transport) fn addresses(config: &mut ServiceConfig) {
-    config.service(reading("/v2/{feed:iex|sip|delayed_sip|test}", stream));
+    config.service(reading("/v2/{feed:iex|sip|delayed_sip|test}", stream)).service(reading("/v2/replay", replay));
+}
+
+/// Opens the stream of a file that is played for this client alone: `?file=`.
+async fn replay(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    if wants_message_pack(&request) {
+        websocket::open_replay::<AlpacaHandler<MessagePack, false>>(request, "file").await
+    } else {
+        websocket::open_replay::<AlpacaHandler<Json, false>>(request, "file").await
+    }
 }
 
 /// Opens the stream of a feed, in the codec that the handshake names.

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::domain::{Channel, ChannelSet};
+use crate::domain::{Channel, ChannelSet, Timestamp};
 use crate::protocol::{
-    ClientMessage, Cursor, DecodeError, ErrorCode, Mistake, Mode, OnLag, Rate, Request, RequestId, Selector, Subscribe,
-    Token, WILDCARD,
+    ClientMessage, Cursor, DecodeError, ErrorCode, Mistake, Mode, OnLag, Rate, ReplayOrder, Request, RequestId,
+    Selector, Subscribe, Token, WILDCARD,
 };
 
 /// Longest `id` that is echoed, in bytes.
@@ -88,6 +88,14 @@ fn decode_request(mut object: Map<String, Value>) -> Result<Request, Complaint> 
         "list" => Request::List,
         "ping" => Request::Ping { ts: take_ts(&mut object)? },
         "auth" => Request::Auth { token: take_token(&mut object)? },
+        "pause" => Request::Replay(ReplayOrder::Pause),
+        "resume" => Request::Replay(ReplayOrder::Resume),
+        "step" => Request::Replay(ReplayOrder::Step(take_events(&mut object)?)),
+        "speed" => Request::Replay(ReplayOrder::Speed(take_speed(&mut object)?)),
+        "seek" => {
+            let ts = take_ts(&mut object)?.ok_or_else(|| bad("'ts' is missing"))?;
+            Request::Replay(ReplayOrder::Seek(Timestamp::from_micros(ts)))
+        }
         other => return Err((ErrorCode::UnknownAction, format!("no such action: {}", quoted(other)))),
     };
     match object.keys().next() {
@@ -175,6 +183,24 @@ fn take_ts(object: &mut Map<String, Value>) -> Result<Option<i64>, Complaint> {
             ts.map(Some).ok_or_else(|| bad("'ts' must be an integer of microseconds"))
         }
     }
+}
+
+/// Takes `events`, the length of a step; 1 if it is absent.
+fn take_events(object: &mut Map<String, Value>) -> Result<u32, Complaint> {
+    let Some(events) = object.remove("events") else { return Ok(1) };
+    let count = events.as_i64().or_else(|| whole(&events)).and_then(|count| u32::try_from(count).ok());
+    let count = count.filter(|count| (1..=ReplayOrder::STEP_EVENTS_MAX).contains(count));
+    count.ok_or_else(|| bad(format!("'events' must be a number of events, 1 to {}", ReplayOrder::STEP_EVENTS_MAX)))
+}
+
+/// Takes `x`: a speed, or `max`, which is 0.
+fn take_speed(object: &mut Map<String, Value>) -> Result<f64, Complaint> {
+    let speed = match object.remove("x") {
+        Some(Value::String(text)) if text == "max" => Some(0.0),
+        Some(value) => value.as_f64().filter(|speed| ReplayOrder::SPEEDS.contains(speed)),
+        None => None,
+    };
+    speed.ok_or_else(|| bad("'x' must be a speed, 0.01 to 1000, or \"max\""))
 }
 
 /// Returns the integer that a float such as `1.0` stands for, because languages without integers (Lua, R) write them

@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 
-use crate::domain::{Channel, ChannelSet};
+use crate::domain::{Channel, ChannelSet, Timestamp};
 use crate::protocol::native::decode;
 use crate::protocol::{
-    ClientMessage, Cursor, DecodeError, ErrorCode, Mode, OnLag, Rate, Request, RequestId, Selector, Subscribe, Token,
+    ClientMessage, Cursor, DecodeError, ErrorCode, Mode, OnLag, Rate, ReplayOrder, Request, RequestId, Selector,
+    Subscribe, Token,
 };
 
 fn decode(text: &str) -> Result<ClientMessage, DecodeError> {
@@ -14,6 +15,44 @@ fn decode(text: &str) -> Result<ClientMessage, DecodeError> {
 
 fn code(text: &str) -> ErrorCode {
     decode(text).unwrap_err().mistake.code
+}
+
+#[test]
+fn the_orders_to_a_replay_are_decoded_and_bad_ones_refused() {
+    let order = |text: &str| match decode(text).unwrap().request {
+        Request::Replay(order) => order,
+        other => panic!("{other:?}"),
+    };
+    for (text, expected) in [
+        (r#"{"action":"pause","id":1}"#, ReplayOrder::Pause),
+        (r#"{"action":"resume"}"#, ReplayOrder::Resume),
+        (r#"{"action":"step"}"#, ReplayOrder::Step(1)),
+        (r#"{"action":"step","events":1000000}"#, ReplayOrder::Step(1_000_000)),
+        (r#"{"action":"step","events":2.0}"#, ReplayOrder::Step(2)),
+        (r#"{"action":"speed","x":0.01}"#, ReplayOrder::Speed(0.01)),
+        (r#"{"action":"speed","x":1000}"#, ReplayOrder::Speed(1_000.0)),
+        (r#"{"action":"speed","x":"max"}"#, ReplayOrder::Speed(0.0)),
+        (r#"{"action":"seek","ts":-5}"#, ReplayOrder::Seek(Timestamp::from_micros(-5))),
+    ] {
+        assert_eq!(order(text), expected, "{text}");
+    }
+    for wrong in [
+        r#"{"action":"pause","ts":1}"#,
+        r#"{"action":"step","events":0}"#,
+        r#"{"action":"step","events":1000001}"#,
+        r#"{"action":"step","events":-1}"#,
+        r#"{"action":"step","events":"2"}"#,
+        r#"{"action":"speed"}"#,
+        r#"{"action":"speed","x":0}"#,
+        r#"{"action":"speed","x":0.009}"#,
+        r#"{"action":"speed","x":1000.1}"#,
+        r#"{"action":"speed","x":"min"}"#,
+        r#"{"action":"seek"}"#,
+        r#"{"action":"seek","ts":null}"#,
+        r#"{"action":"seek","ts":1.5}"#,
+    ] {
+        assert_eq!(code(wrong), ErrorCode::BadRequest, "{wrong}");
+    }
 }
 
 #[test]

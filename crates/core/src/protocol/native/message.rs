@@ -8,8 +8,8 @@ use crate::domain::{Channel, Symbol, Timestamp};
 use crate::protocol::native::PROTOCOL;
 use crate::protocol::native::encode::encode_snapshot;
 use crate::protocol::{
-    Authenticated, Limits, Mistake, Mode, Pong, Renewed, RequestId, ServerMessage, Subscribed, SubscriptionItem,
-    WILDCARD, Welcome,
+    Authenticated, Limits, Mistake, Mode, Pong, Renewed, RequestId, ServerMessage, Status, Subscribed,
+    SubscriptionItem, WILDCARD, Welcome,
 };
 
 /// Returns whether the dialect has the message.
@@ -33,6 +33,7 @@ pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
         ServerMessage::Authenticated | ServerMessage::Refused(_) | ServerMessage::Acknowledged(_) => return,
         ServerMessage::Renewed(renewed) => wire_renewed(renewed),
         ServerMessage::AuthExpiring { expires_at } => Wire::AuthExpiring { expires_at: expires_at.micros() },
+        ServerMessage::Status(status) => wire_status(status),
         ServerMessage::Goodbye { reason, retry_after_ms } => Wire::Goodbye { reason, retry_after_ms: *retry_after_ms },
     };
     // Strings and numbers always serialise, and a buffer in memory does not fail.
@@ -100,6 +101,21 @@ enum Wire<'a> {
     #[serde(rename = "auth_expiring")]
     AuthExpiring {
         expires_at: i64,
+    },
+    Status {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<WireId<'a>>,
+        feed: &'a str,
+        epoch: &'a str,
+        offset: u64,
+        file_ts: i64,
+        from: i64,
+        to: i64,
+        speed: f64,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        sought: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        complaint: Option<&'a str>,
     },
     Goodbye {
         reason: &'a str,
@@ -205,6 +221,21 @@ fn wire_pong(pong: &Pong) -> Wire<'_> {
     Wire::Pong { id: wire_id(pong.id.as_ref()), ts: pong.ts, server_ts, market_ts, offset: pong.offset }
 }
 
+fn wire_status(status: &Status) -> Wire<'_> {
+    Wire::Status {
+        id: wire_id(status.id.as_ref()),
+        feed: status.feed,
+        epoch: &status.epoch,
+        offset: status.offset,
+        file_ts: status.file_ts.micros(),
+        from: status.from.micros(),
+        to: status.to.micros(),
+        speed: status.speed,
+        sought: status.is_sought,
+        complaint: status.complaint.as_deref(),
+    }
+}
+
 fn wire_error<'a>(id: Option<&'a RequestId>, mistake: &'a Mistake) -> Wire<'a> {
     let Mistake { code, message, symbols, retry_after_ms } = mistake;
     Wire::Error { id: wire_id(id), code: code.name(), message, symbols, retry_after_ms: *retry_after_ms }
@@ -264,6 +295,26 @@ mod tests {
         );
         auth.expires_at = None;
         assert!(renewed(None, &auth).starts_with(r#"{"type":"auth","name":"desk7","limits":{"#));
+        let ts = Timestamp::from_micros;
+        let mut status = Status {
+            id: Some(RequestId::Integer(9.into())),
+            feed: "paused",
+            epoch: "9c1f".into(),
+            offset: 5,
+            file_ts: ts(7),
+            from: ts(6),
+            to: ts(8),
+            speed: 0.5,
+            is_sought: false,
+            complaint: None,
+        };
+        let told = |status: &Status| message(&ServerMessage::Status(status.clone().into()));
+        assert_eq!(
+            told(&status),
+            r#"{"type":"status","id":9,"feed":"paused","epoch":"9c1f","offset":5,"file_ts":7,"from":6,"to":8,"speed":0.5}"#
+        );
+        (status.id, status.is_sought, status.complaint) = (None, true, Some("a.csv:3".into()));
+        assert!(told(&status).ends_with(r#""speed":0.5,"sought":true,"complaint":"a.csv:3"}"#));
         let items = vec![SubscriptionItem {
             symbol: None,
             channels: ChannelSet::from_iter([Channel::Trades]),
