@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::access::symbol_set::SymbolSet;
 use crate::access::{Glob, Network};
 use crate::domain::{ChannelSet, SymbolId, SymbolTable, Timestamp};
 use crate::protocol::Rate;
@@ -112,7 +113,7 @@ impl Entitlement {
             && (symbols, symbols_within, origins) == (&other.symbols, &other.symbols_within, &other.origins)
     }
 
-    /// Returns whether the client may have the symbol of this name, in upper case: what [`Self::symbols_of`] says of a whole table.
+    /// Returns whether the client may have the symbol of this name, in upper case: what a [`SymbolSet`] says of a whole table.
     #[cfg(test)]
     pub(super) fn has_symbol(&self, name: &str) -> bool {
         let is_in = |patterns: &[Glob]| patterns.iter().any(|glob| glob.matches(name));
@@ -120,47 +121,9 @@ impl Entitlement {
     }
 
     /// Returns the symbols of the table that the client may have; `None` for all.
-    pub(super) fn symbols_of(&self, table: &SymbolTable) -> Option<Arc<SymbolSet>> {
-        if self.symbols.iter().any(Glob::is_all) && self.symbols_within.is_empty() {
-            return None;
-        }
-        let name = |id: &SymbolId| table.instrument(*id).symbol;
-        let is_within = |id: &SymbolId| {
-            self.symbols_within.is_empty() || self.symbols_within.iter().any(|glob| glob.matches(name(id).as_str()))
-        };
-        // Names are looked up: a key may list 10,000 of a market of 10,000.
-        let named = self.symbols.iter().filter_map(Glob::name).filter_map(|name| table.id(name.parse().ok()?));
-        let patterns: Vec<_> = self.symbols.iter().filter(|glob| glob.name().is_none()).collect();
-        let is_matched = |id: &SymbolId| patterns.iter().any(|glob| glob.matches(name(id).as_str()));
-        Some(Arc::new(named.chain(table.ids().filter(is_matched)).filter(is_within).collect()))
-    }
-}
-
-/// A set of symbols.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct SymbolSet {
-    words: Vec<u64>,
-}
-
-impl SymbolSet {
-    /// Returns whether the symbol is in the set.
-    pub(super) fn contains(&self, id: SymbolId) -> bool {
-        let index = id.index();
-        self.words.get(index / 64).is_some_and(|word| word & (1 << (index % 64)) != 0)
-    }
-}
-
-impl FromIterator<SymbolId> for SymbolSet {
-    fn from_iter<I: IntoIterator<Item = SymbolId>>(ids: I) -> Self {
-        let mut words = Vec::new();
-        for id in ids {
-            let index = id.index();
-            if words.len() <= index / 64 {
-                words.resize(index / 64 + 1, 0);
-            }
-            words[index / 64] |= 1 << (index % 64);
-        }
-        Self { words }
+    pub(super) fn symbols_of(&self, table: &Arc<SymbolTable>) -> Option<Arc<SymbolSet>> {
+        let has_all = self.symbols.iter().any(Glob::is_all) && self.symbols_within.is_empty();
+        (!has_all).then(|| Arc::new(SymbolSet::new(self, table.clone())))
     }
 }
 
@@ -192,9 +155,12 @@ impl Rights {
         }
     }
 
-    /// Returns whether the session may have exactly the symbols of another one.
+    /// Returns whether the session may have exactly the symbols of another one, of the table as it is.
     pub fn has_symbols_of(&self, other: &Self) -> bool {
-        self.symbols == other.symbols
+        match (&self.symbols, &other.symbols) {
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others) || own.has_those_of(others),
+            (own, others) => own.is_none() && others.is_none(),
+        }
     }
 
     /// Returns whether the session may have every symbol, so that its wildcard is that of the market.
@@ -210,29 +176,10 @@ impl Rights {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::domain::Instrument;
 
     fn glob(text: &str) -> Glob {
         Glob::parse(text).unwrap()
-    }
-
-    proptest! {
-        #[test]
-        fn names_and_patterns_name_the_symbols_that_one_by_one_are_had(
-            symbols in prop::collection::vec("AAPL|msft|SYM00[0-9]|SYM0[?]1|M[*]|A[?]PL|NONE|b#d", 0..6),
-            within in prop::collection::vec("AAPL|SYM[*]|M[*]T", 0..2),
-        ) {
-            let names = (0..20).map(|number| format!("SYM{number:03}")).chain(["AAPL", "MSFT", "AMPL"].map(String::from));
-            let instrument = |name: String| Instrument { symbol: name.parse().unwrap(), name: String::new(), sector: String::new() };
-            let table = SymbolTable::new(names.map(instrument).collect());
-            let [symbols, symbols_within] = [symbols, within].map(|all| all.iter().map(|text| glob(text)).collect());
-            let entitlement = Entitlement { symbols, symbols_within, ..Entitlement::nothing() };
-            let had = table.ids().filter(|id| entitlement.has_symbol(table.instrument(*id).symbol.as_str()));
-            prop_assert_eq!(entitlement.symbols_of(&table), Some(Arc::new(had.collect())));
-        }
     }
 
     #[test]

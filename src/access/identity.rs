@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use crate::access::entitlement::SymbolSet;
+use crate::access::symbol_set::SymbolSet;
 use crate::access::token::TokenFacts;
 use crate::access::{Credentials, Digest, Entitlement, Rights};
 use crate::domain::SymbolTable;
@@ -24,7 +24,7 @@ struct Inner {
     secrets: Vec<Digest>,
     entitlement: Entitlement,
     origin: Origin,
-    /// The symbols that the key may have, once they have been looked up. There is one table in a process.
+    /// The symbols that the key may have, once they have been looked up. There is one table in a server.
     symbols: OnceLock<Option<Arc<SymbolSet>>>,
 }
 
@@ -147,14 +147,14 @@ impl Identity {
     }
 
     /// Returns the rights of a session in the market of this server, which has one table.
-    pub fn rights(&self, table: &SymbolTable) -> Rights {
+    pub fn rights(&self, table: &Arc<SymbolTable>) -> Rights {
         let Entitlement { channels, max_hz, symbols_max, .. } = self.inner.entitlement;
         let symbols = self.inner.symbols.get_or_init(|| self.inner.entitlement.symbols_of(table)).clone();
         Rights { symbols, channels, max_hz, symbols_max }
     }
 
     /// Returns the rights of a session in another stream, which has a table of its own.
-    pub fn rights_elsewhere(&self, table: &SymbolTable) -> Rights {
+    pub fn rights_elsewhere(&self, table: &Arc<SymbolTable>) -> Rights {
         let Entitlement { channels, max_hz, symbols_max, .. } = self.inner.entitlement;
         Rights { symbols: self.inner.entitlement.symbols_of(table), channels, max_hz, symbols_max }
     }

@@ -36,6 +36,7 @@ mod seats;
 mod secret;
 mod strangers;
 mod summary;
+mod symbol_set;
 mod tickets;
 mod token;
 mod visible;

@@ -112,20 +112,21 @@ impl Market {
 }
 
 /// The parts of a feed of any kind, at the time at which the stream begins.
-struct Opened<S> {
+pub struct Opened<S> {
     /// That time.
-    start: Timestamp,
+    pub start: Timestamp,
     /// Generates the events after that time.
-    source: S,
-    table: Arc<SymbolTable>,
+    pub source: S,
+    /// The symbols. A source that adds some makes it by [`SymbolTable::growing`].
+    pub table: Arc<SymbolTable>,
     /// The state of each symbol of the table, in its order.
-    snapshots: Vec<Snapshot>,
+    pub snapshots: Vec<Snapshot>,
     /// The bars of each symbol that have begun before that time and end after it.
-    open: Vec<[Option<Bar>; Interval::COUNT]>,
+    pub open: Vec<[Option<Bar>; Interval::COUNT]>,
     /// The bar of the present day of New York of each symbol, if it has one.
-    days: Vec<Option<Bar>>,
-    /// Computes the bars that have ended before that time, when somebody reads them.
-    past: PastSource,
+    pub days: Vec<Option<Bar>>,
+    /// Computes the bars that have ended before that time, when somebody reads them; none of a symbol that is added later.
+    pub past: PastSource,
 }
 
 /// Opens the simulated market.
@@ -137,7 +138,7 @@ fn simulated(
     let start = reading.wall;
     let config = simulator_config(feed);
     let simulator = Simulator::new(&config, start)?;
-    let table = Arc::new(simulator.table().clone());
+    let table = simulator.table().clone();
     let past = Backfill::new(&config, start)?;
     let openings = openings(&past);
     Ok(Opened {
@@ -221,7 +222,7 @@ fn start_recorder(parts: RecorderParts) -> Result<Option<(Recorder, Attach)>, St
 }
 
 /// Starts the actors of a market that was opened at the time of `reading`.
-fn run<S: Source + Send>(
+pub(super) fn run<S: Source + Send>(
     opened: Opened<S>,
     settings: &Settings,
     clock: Arc<dyn Clock>,
@@ -230,7 +231,8 @@ fn run<S: Source + Send>(
 ) -> Result<Market, StartError> {
     let Opened { start, source, table, snapshots, open, days, past } = opened;
     let delays_ms = &settings.auth.delays_ms;
-    let bounds = settings.history.bar_bounds(table.len(), delays_ms.iter().len(), settings.feed.delay_events_max);
+    let symbols = table.symbols_max();
+    let bounds = settings.history.bar_bounds(symbols, delays_ms.iter().len(), settings.feed.delay_events_max);
     let bounds = bounds.map_err(StartError::Memory)?;
     let last = snapshots.iter().map(|snapshot| snapshot.last.map(|last| last.price)).collect();
     let values = LastValues::new(snapshots);

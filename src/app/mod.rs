@@ -7,6 +7,7 @@ mod audit;
 mod controls;
 mod convert_command;
 mod descriptors;
+mod embedded;
 mod keys;
 mod kind;
 mod layer;
@@ -42,7 +43,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::ServiceConfig;
 
 use crate::access::{Keys, Networks};
-use crate::app::market::DelayedMarket;
+use crate::app::market::{DelayedMarket, Market};
 use crate::app::serve::{Listeners, WorkerParts, serve};
 use crate::app::watchdog::{Part, Watchdog};
 use crate::audit::Audit;
@@ -61,6 +62,7 @@ pub use convert_command::{ConversionError, ConvertCommand};
 pub use descriptors::{check_open_files, raise_open_files};
 pub use log_filter::{DEFAULT_FILTER, LogFilter};
 pub use logging::{LogConfig, LogLines, ServerLog};
+pub use market::Opened;
 pub use new_key::{KeyCommand, NewKey};
 pub use read_arguments::ReadArguments;
 pub use record_command::RecordCommand;
@@ -109,16 +111,12 @@ impl Application {
         Self::start_with(settings, clock, |_| {})
     }
 
-    /// Like [`Application::start`], with routes that take precedence over those of the service: for programs that embed
-    /// the server.
-    ///
-    /// # Errors
-    ///
-    /// Returns why the server cannot start: settings, the certificate, an address, or a lack of threads.
-    pub fn start_with(
+    /// Starts the server with the market that `start` starts.
+    fn begin(
         settings: &Settings,
         clock: Arc<dyn Clock>,
         more_routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static,
+        start: impl FnOnce(&Settings, Arc<dyn Clock>, SharedMetrics) -> Result<Market, StartError>,
     ) -> Result<Self, StartError> {
         settings.validate()?;
         let (settings, limits, shortage) = descriptors::fitted(settings)?;
@@ -134,7 +132,7 @@ impl Application {
         let workers = settings.server.worker_threads();
         threads::check(workers + threads::beside_workers(settings)).map_err(StartError::Thread)?;
         let replays = replays(settings, metrics.clone())?;
-        let market = market::start(settings, clock.clone(), metrics.clone())?;
+        let market = start(settings, clock.clone(), metrics.clone())?;
         let hub_config = market.hub_config(settings, metrics.clone());
         announce::announce(settings, market.table.len(), &listeners, shortage, keys.summary());
         let (hubs, history, archive, feed) = (Hubs::default(), market.history, market.archive, market.feed);

@@ -248,6 +248,8 @@ mod tests {
         ("TICKCAST__FEED__SPEED", "0", "feed.speed"),
         ("TICKCAST__FEED__STEP_MS", "0", "feed.step_ms"),
         ("TICKCAST__FEED__CATCH_UP_MAX_MS", "999", "feed.catch_up_max_ms"),
+        ("TICKCAST__FEED__SYMBOLS_MAX", "0", "feed.symbols_max"),
+        ("TICKCAST__FEED__SYMBOLS_MAX", "1000001", "feed.symbols_max"),
         ("TICKCAST__FEED__DELAY_EVENTS_MAX", "0", "feed.delay_events_max"),
         ("TICKCAST__FEED__REPLAYS_MAX", "0", "feed.replays_max"),
         ("TICKCAST__AUTH__DELAYS_MS", "0", "delays_ms"),

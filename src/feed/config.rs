@@ -33,6 +33,8 @@ pub struct FeedConfig {
     pub step_ms: u64,
     /// How much time a market that is late catches up, in milliseconds of the clock: 1,000 to 86,400,000.
     pub catch_up_max_ms: u64,
+    /// Most symbols of a feed that meets new ones while it runs. 1 to 1,000,000.
+    pub symbols_max: usize,
     /// Most events of each delayed stream (`auth.delays_ms`) that wait until they are due. 1 to 16,777,216.
     pub delay_events_max: usize,
     /// The folder of the files that clients may have played for themselves. Empty for none.
@@ -90,6 +92,7 @@ impl Default for FeedConfig {
             speed: 1.0,
             step_ms: 1,
             catch_up_max_ms: 10_000,
+            symbols_max: 16_000,
             delay_events_max: 262_144,
             files_dir: String::new(),
             replays_max: 8,
@@ -140,6 +143,9 @@ impl FeedConfig {
         }
         if !(1_000..=86_400_000).contains(&self.catch_up_max_ms) {
             return Err(("feed.catch_up_max_ms", "must be 1000 to 86400000"));
+        }
+        if !(1..=1_000_000).contains(&self.symbols_max) {
+            return Err(("feed.symbols_max", "must be 1 to 1000000"));
         }
         if !(1..=16_777_216).contains(&self.delay_events_max) {
             return Err(("feed.delay_events_max", "must be 1 to 16777216"));

@@ -4,6 +4,9 @@
 mod config;
 mod control;
 mod delay;
+#[cfg(test)]
+mod growth_test;
+mod newcomers;
 mod opening;
 mod record;
 pub mod replay;
@@ -24,6 +27,7 @@ use crate::protocol::Publication;
 pub use config::{FeedConfig, FeedKind, OnBadRecord};
 pub use control::{Counted, FeedError, FeedOrder, FeedStatus, ReplayStatus};
 pub use delay::{AttachDelayed, DelayGate, DelayLine, DelayParts, Evict};
+pub use newcomers::Newcomers;
 pub use opening::{Opening, Restart};
 pub use record::RecordConfig;
 pub use replay::ReplaySource;

@@ -69,6 +69,8 @@ impl Restart {
 
     /// Returns the restart at this offset, of symbols whose channels have these newest numbers.
     pub(super) fn new((offset, seq): (u64, &[[u64; Channel::COUNT]]), mut opening: Opening) -> Self {
+        let symbols = opening.snapshots.len().max(seq.len());
+        opening.snapshots.resize(symbols, Snapshot::default());
         for (snapshot, seq) in opening.snapshots.iter_mut().zip(seq) {
             snapshot.seq = *seq;
         }

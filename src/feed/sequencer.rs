@@ -33,7 +33,7 @@ pub struct Sequencer {
 
 impl Sequencer {
     /// Returns a sequencer at offset 0 that continues these open bars, bars of the New York day and last prices, one entry
-    /// for each symbol of the table.
+    /// for each symbol of the table. Symbols that are added later begin without.
     pub fn new(
         table: Arc<SymbolTable>,
         open: Vec<[Option<Bar>; Interval::COUNT]>,
@@ -43,7 +43,7 @@ impl Sequencer {
     ) -> Self {
         Self {
             offset: 0,
-            seq: vec![[0; Channel::COUNT]; table.len()],
+            seq: vec![[0; Channel::COUNT]; open.len()],
             open: open.into_iter().zip(days).map(|(open, day)| OpenBars::resume(open, day)).collect(),
             last,
             day: Interval::D1.start_of(start),
@@ -73,6 +73,10 @@ impl Sequencer {
         let new = Self::new(self.table.clone(), open.clone(), days.clone(), opening.last_prices(), *start);
         let (offset, seq) = (self.offset, std::mem::take(&mut self.seq));
         *self = Self { offset, seq, ..new };
+        // Symbols that the state does not know begin without.
+        if let Some(last) = self.seq.len().checked_sub(1).and_then(|last| u32::try_from(last).ok()) {
+            self.make_room(SymbolId(last));
+        }
         (offset, &self.seq)
     }
 
@@ -89,6 +93,7 @@ impl Sequencer {
 
     /// Appends the event to `out`, after the bars that closed and the day that began before it.
     pub fn push(&mut self, id: SymbolId, body: EventBody, out: &mut Vec<Publication>) {
+        self.make_room(id);
         match &body {
             EventBody::Trade(trade) => {
                 self.close_bars(trade.ts, out);
@@ -127,7 +132,7 @@ impl Sequencer {
             self.is_updated = true;
         }
         for interval in Interval::ALL {
-            for id in self.table.clone().ids() {
+            for id in self.ids() {
                 if let Some(bar) = self.open[id.index()].take_before(interval, now) {
                     let closed = self.closed(id, bar);
                     self.number(id, EventBody::Bar(interval, closed.into()), out);
@@ -140,7 +145,7 @@ impl Sequencer {
         let day = Interval::D1.start_of(now);
         if day > self.day {
             self.day = day;
-            for id in self.table.clone().ids() {
+            for id in self.ids() {
                 if let Some(prev_close) = self.last[id.index()] {
                     self.number(id, EventBody::Day(Day { ts: day, prev_close }), out);
                 }
@@ -151,7 +156,7 @@ impl Sequencer {
     /// Appends the bars of the New York day that have changed during the last minute, and begins the next one.
     fn begin_minute(&mut self, minute: Timestamp, out: &mut Vec<Publication>) {
         (self.minute, self.is_updated) = (minute, false);
-        for id in self.table.clone().ids() {
+        for id in self.ids() {
             if let Some(day) = self.open[id.index()].take_day() {
                 self.number(id, EventBody::DailyBar(day.into()), out);
             }
@@ -161,7 +166,7 @@ impl Sequencer {
 
     /// Appends the bars of the previous minute that have changed since they were published last.
     fn publish_updates(&mut self, out: &mut Vec<Publication>) {
-        for id in self.table.clone().ids() {
+        for id in self.ids() {
             if let Some(bar) = self.open[id.index()].take_update() {
                 let closed = self.closed(id, bar);
                 self.number(id, EventBody::UpdatedBar(closed.into()), out);
@@ -174,12 +179,30 @@ impl Sequencer {
         ClosedBar { bar, day: DayFigures::from(&day) }
     }
 
-    /// Appends a gap from `since` to `now` of every symbol to `out`, before the bars that the jump closes.
+    /// Appends a gap from `since` to `now` of every symbol to `out`, before the bars that the jump closes; not of symbols that were added
+    /// and have no place here, for lack of an event.
     pub fn leave_out(&mut self, since: Timestamp, now: Timestamp, out: &mut Vec<Publication>) {
-        for id in self.table.clone().ids() {
+        for id in self.ids() {
             self.number(id, EventBody::Gap(Gap { since, ts: now }), out);
         }
         self.close_bars(now, out);
+    }
+
+    /// Makes room for a symbol that was added to the table.
+    fn make_room(&mut self, id: SymbolId) {
+        let symbols = id.index() + 1;
+        if symbols > self.open.len() {
+            let mut open = OpenBars::default();
+            open.begin_minute(self.minute);
+            self.open.resize(symbols, open);
+            self.seq.resize(symbols.max(self.seq.len()), [0; Channel::COUNT]);
+            self.last.resize(symbols, None);
+        }
+    }
+
+    /// Returns the symbols that have a place here.
+    fn ids(&self) -> impl Iterator<Item = SymbolId> + use<> {
+        (0..u32::try_from(self.open.len()).unwrap_or(u32::MAX)).map(SymbolId)
     }
 
     fn number(&mut self, id: SymbolId, body: EventBody, out: &mut Vec<Publication>) {

@@ -20,7 +20,8 @@ pub trait Source: Unpin + 'static {
     /// Returns how many seconds the market's time advances per second of the clock; 0 if only events move it.
     fn speed(&self) -> f64;
 
-    /// Returns the next event if it is due, and advances. A correction or a cancellation names a trade by its number among the trades
+    /// Returns the next event if it is due, and advances. Its symbol is in the table: a source adds it before
+    /// ([`Newcomers`](crate::feed::Newcomers)). A correction or a cancellation names a trade by its number among the trades
     /// of its symbol that the source has returned, counted from 1.
     fn take(&mut self) -> Option<(SymbolId, EventBody)>;
 

@@ -21,6 +21,8 @@ pub struct BarRead {
 #[derive(Clone, Debug)]
 pub struct Bars {
     symbols: Vec<SymbolBars>,
+    /// The bars of a symbol without an event.
+    none: SymbolBars,
     bounds: BarBounds,
     offset: u64,
 }
@@ -97,10 +99,11 @@ pub(super) struct LiveRange {
 }
 
 impl Bars {
-    /// Returns bars that continue these open ones, one entry per symbol.
+    /// Returns bars that continue these open ones, one entry per symbol. Symbols that are added later begin without.
     pub fn new(open: Vec<[Option<Bar>; Interval::COUNT]>, bounds: BarBounds) -> Self {
         let symbol = |open| SymbolBars { closed: Default::default(), open: OpenBars::resume(open, None) };
-        Self { symbols: open.into_iter().map(symbol).collect(), bounds, offset: 0 }
+        let none = symbol([None; Interval::COUNT]);
+        Self { symbols: open.into_iter().map(symbol).collect(), none, bounds, offset: 0 }
     }
 
     /// Returns the same bars after the event with this offset, as after a restart of the stream.
@@ -117,7 +120,11 @@ impl Bars {
     pub fn apply(&mut self, publication: &Publication) {
         let event = &publication.event;
         self.offset = event.offset;
-        let symbol = &mut self.symbols[event.id.index()];
+        let index = event.id.index();
+        if index >= self.symbols.len() {
+            self.symbols.resize(index + 1, self.none.clone());
+        }
+        let symbol = &mut self.symbols[index];
         match &event.body {
             EventBody::Trade(trade) => symbol.open.add(trade),
             EventBody::Correction(correction) => {
@@ -133,6 +140,10 @@ impl Bars {
         }
     }
 
+    fn symbol(&self, id: SymbolId) -> &SymbolBars {
+        self.symbols.get(id.index()).unwrap_or(&self.none)
+    }
+
     /// Returns the bars for whose start both conditions hold, as far as they are stored here.
     pub(super) fn range(
         &self,
@@ -141,7 +152,7 @@ impl Bars {
         is_after: impl Fn(Timestamp) -> bool,
         is_before: impl Fn(Timestamp) -> bool,
     ) -> LiveRange {
-        let symbol = &self.symbols[id.index()];
+        let symbol = self.symbol(id);
         let ClosedBars { bars, is_cut } = &symbol.closed[interval as usize];
         let start = bars.partition_point(|bar| !is_after(bar.ts()));
         let end = bars.partition_point(|bar| is_before(bar.ts()));
@@ -154,7 +165,7 @@ impl Bars {
     /// Returns the newest `limit` bars that began before `before` (or the newest of all), including the open bar, as
     /// far as they are stored here.
     pub(super) fn read(&self, id: SymbolId, interval: Interval, limit: usize, before: Option<Timestamp>) -> LiveRead {
-        let symbol = &self.symbols[id.index()];
+        let symbol = self.symbol(id);
         let wanted = |ts: Timestamp| before.is_none_or(|before| ts < before);
         let open = symbol.open.bar(interval).filter(|bar| limit > 0 && wanted(bar.ts));
         let ClosedBars { bars, is_cut } = &symbol.closed[interval as usize];

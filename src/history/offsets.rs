@@ -12,6 +12,7 @@ use crate::protocol::Publication;
 /// The offsets per topic and per wildcard: 16 bytes for each event in the ring.
 #[derive(Clone, Debug)]
 pub struct Offsets {
+    /// As many as the newest topic with an event needs.
     lists: Vec<List>,
 }
 
@@ -25,7 +26,7 @@ struct List {
 }
 
 impl Offsets {
-    /// Returns an empty index for this many symbols.
+    /// Returns an empty index with room for this many symbols; more get room with their first events.
     pub(super) fn new(symbols: usize) -> Self {
         Self { lists: vec![List::default(); Topic::count(symbols)] }
     }
@@ -33,6 +34,9 @@ impl Offsets {
     /// Adds the next event of the stream.
     pub(super) fn push(&mut self, event: &Event) {
         let topic = event.topic();
+        if topic.index() >= self.lists.len() {
+            self.lists.resize(Topic::count(event.id.index() + 1), List::default());
+        }
         for topic in [topic, topic.wildcard()] {
             self.lists[topic.index()].offsets.push_back(event.offset);
         }
@@ -60,18 +64,18 @@ impl Offsets {
     /// Returns the index, among all events of the topic, of the first one after `offset`; that of the next event to come if there is
     /// none yet.
     pub fn index_after(&self, topic: Topic, offset: u64) -> u64 {
-        let list = &self.lists[topic.index()];
+        let Some(list) = self.lists.get(topic.index()) else { return 0 };
         list.evicted + list.offsets.partition_point(|each| *each <= offset) as u64
     }
 
     /// Returns the newest event of a topic, alone in a batch, if the ring has evicted it.
     pub(super) fn last(&self, topic: Topic) -> Option<&Arc<[Publication]>> {
-        self.lists[topic.index()].last.as_ref()
+        self.lists.get(topic.index())?.last.as_ref()
     }
 
     /// Returns the offset of the event of the topic with this index; `None` if it has been evicted or not been pushed yet.
     pub fn at(&self, topic: Topic, index: u64) -> Option<u64> {
-        let list = &self.lists[topic.index()];
+        let list = self.lists.get(topic.index())?;
         let index = usize::try_from(index.checked_sub(list.evicted)?).ok()?;
         list.offsets.get(index).copied()
     }

@@ -26,7 +26,7 @@ impl Ring {
         Self { batches: VecDeque::new(), ends: VecDeque::new(), events: 0, events_max, offsets: None }
     }
 
-    /// Returns the ring with an index of offsets for this many symbols.
+    /// Returns the ring with an index of offsets, with room for this many symbols.
     #[must_use]
     pub fn with_offsets(mut self, symbols: usize) -> Self {
         let mut offsets = Offsets::new(symbols);
@@ -187,7 +187,8 @@ mod tests {
                 ring.push(batch(newest + 1, *len));
                 newest += len;
             }
-            ring = ring.with_offsets(2);
+            // The other symbol was added.
+            ring = ring.with_offsets(1);
             for len in after.iter().copied() {
                 let pushed = batch(newest + 1, len);
                 let evicted = ring.would_evict(pushed.len(), u64::MAX);

@@ -9,21 +9,24 @@ use crate::protocol::Publication;
 /// The state of every symbol directly after the event [`Self::offset`].
 #[derive(Clone, Debug)]
 pub struct LastValues {
+    /// As many as the newest symbol with an event needs.
     snapshots: Vec<Arc<Snapshot>>,
+    /// The state of a symbol without values.
+    empty: Arc<Snapshot>,
     offset: u64,
     epoch: Option<Arc<str>>,
 }
 
 impl LastValues {
-    /// Returns the values before the first event: one snapshot per symbol of the table.
+    /// Returns the values before the first event: one snapshot per symbol of the table. Symbols that are added later begin without values.
     pub fn new(snapshots: Vec<Snapshot>) -> Self {
-        Self { snapshots: snapshots.into_iter().map(Arc::new).collect(), offset: 0, epoch: None }
+        Self { snapshots: snapshots.into_iter().map(Arc::new).collect(), empty: Arc::default(), offset: 0, epoch: None }
     }
 
     /// Returns the values after a restart.
     pub fn restarted(restart: &Restart) -> Self {
         let snapshots = restart.opening.snapshots.iter().copied().map(Arc::new).collect();
-        Self { snapshots, offset: restart.offset, epoch: Some(restart.epoch.clone()) }
+        Self { snapshots, empty: Arc::default(), offset: restart.offset, epoch: Some(restart.epoch.clone()) }
     }
 
     /// Returns the name of the stream since its last restart; `None` before the first one.
@@ -41,16 +44,17 @@ impl LastValues {
         let event = &publication.event;
         debug_assert_eq!(event.offset, self.offset + 1, "the stream has no holes");
         self.offset = event.offset;
+        let index = event.id.index();
+        if index >= self.snapshots.len() {
+            self.snapshots.resize(index + 1, self.empty.clone());
+        }
         // If another owner holds the state, this copies it (copy on write).
-        Arc::make_mut(&mut self.snapshots[event.id.index()]).apply(event);
+        Arc::make_mut(&mut self.snapshots[index]).apply(event);
     }
 
-    /// Returns the values of one symbol. Owners of a clone share it until the symbol's next event.
-    ///
-    /// # Panics
-    ///
-    /// Panics if there is no such symbol.
+    /// Returns the values of one symbol; of one without an event up to here a snapshot without values. Owners of a clone share it until the
+    /// symbol's next event.
     pub fn snapshot(&self, id: SymbolId) -> &Arc<Snapshot> {
-        &self.snapshots[id.index()]
+        self.snapshots.get(id.index()).unwrap_or(&self.empty)
     }
 }

@@ -73,7 +73,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Returns an empty index for this many symbols.
+    /// Returns an empty index with room for this many symbols; more get room when somebody subscribes to them.
     pub fn new(symbols: usize) -> Self {
         Self { lists: vec![Vec::new(); Topic::count(symbols)] }
     }
@@ -81,12 +81,16 @@ impl Index {
     /// Returns the sessions subscribed to the topic, in no particular order.
     #[inline]
     pub fn sessions(&self, topic: Topic) -> &[SessionKey] {
-        &self.lists[topic.index()]
+        self.lists.get(topic.index()).map_or(&[], Vec::as_slice)
     }
 
     /// Adds the session to the topic, unless it is there already.
     pub fn insert(&mut self, topic: Topic, session: SessionKey, links: &mut Links) {
         if let Err(at) = links.find(topic) {
+            if topic.index() >= self.lists.len() {
+                let symbols = topic.id().map_or(0, |id| id.index() + 1);
+                self.lists.resize(Topic::count(symbols), Vec::new());
+            }
             let list = &mut self.lists[topic.index()];
             // A list has at most as many entries as there are sessions.
             links.0.insert(at, (topic, SessionKey::new(list.len()).0));
@@ -134,7 +138,8 @@ mod tests {
         ) {
             let topics: Vec<_> =
                 [None, Some(SymbolId(0)), Some(SymbolId(1))].into_iter().flat_map(|id| Channel::ALL.map(|channel| topic(id, channel))).collect();
-            let mut index = Index::new(2);
+            // The second symbol was added.
+            let mut index = Index::new(1);
             let mut links = vec![Links::default(); 6];
             for (session, topic, wanted) in changes {
                 if wanted {

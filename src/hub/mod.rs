@@ -42,7 +42,7 @@ pub use pacer::Pacer;
 pub use pass::{Pass, SessionWriter, Wakeup};
 pub use playback::Playback;
 pub use roll::{EndOnRoll, Figures, LookAtRoll, SessionFacts, SessionStatus};
-pub use router::{Router, SharedOutbox};
+pub use router::{PartialWildcard, Router, SharedOutbox};
 pub use slowest::Look;
 pub use turn::Turn;
 

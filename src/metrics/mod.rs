@@ -86,6 +86,10 @@ metrics! {
         pub feed_clock_set_back: Counter,
         /// Milliseconds by which the market is ahead of the wall clock; negative if it is behind.
         pub feed_ahead_ms: Gauge,
+        /// Symbols that the feed has met while it runs.
+        pub symbols_added: Counter,
+        /// Events dropped because their symbol is new and there are `feed.symbols_max` already.
+        pub symbols_refused: Counter,
         /// Holes that a hub detected in its stream and filled from the history.
         pub hub_holes: Counter,
         /// Open sessions, of every transport.

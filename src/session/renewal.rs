@@ -81,6 +81,7 @@ impl Session {
             holder.has_signed_in |= awaited.is_some();
             awaited
         });
+        self.follow_growth();
         if let Some(auth) = self.authenticated() {
             let renewed = Renewed { id, auth: *auth, limits: self.limits() };
             self.control(ServerMessage::Renewed(renewed.into()), now)?;

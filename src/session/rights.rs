@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::access::{Expiry, Identity, Keys, Pass, Rights, VisibleTable};
 use crate::domain::{Channel, ChannelSet, SymbolId, Timestamp};
-use crate::hub::{Recovery, Topic, topic};
+use crate::hub::{PartialWildcard, Recovery, Topic, topic};
 use crate::protocol::{Authenticated, CloseReason, ErrorCode, Mistake, Mode, ServerMessage, Subscribe};
 use crate::session::Session;
 use crate::session::wish::Wish;
@@ -153,6 +153,7 @@ impl Session {
         if self.rights().has_every_symbol() || !known.contains(&None) {
             return self.router.borrow_mut().subscribe(self.key, known, channels, mode, offset);
         }
+        self.follow_growth();
         // Symbols that are named have their own mode.
         let mut groups = vec![(channels, known.iter().copied().flatten().map(Some).collect::<Vec<_>>())];
         for id in self.expand(&[None]) {
@@ -184,6 +185,7 @@ impl Session {
             return unsubscribe(id, channels);
         }
         let Some(id) = id else {
+            self.follow_growth();
             for id in self.expand(&[None]) {
                 unsubscribe(Some(id), channels.difference(self.named(id)));
             }
@@ -197,6 +199,21 @@ impl Session {
             self.outbox.borrow_mut().set_mode(Some(id), set, mode);
         }
         unsubscribe(Some(id), channels.difference(kept));
+    }
+
+    /// Lets the hub subscribe the session to symbols that the feed adds, if they are part of its wildcard. To be called when the wildcard
+    /// or its symbols have changed.
+    pub(super) fn follow_growth(&self) {
+        let mut router = self.router.borrow_mut();
+        if !router.config().table.grows() {
+            return;
+        }
+        let wish = self.wishes.get(&None).filter(|_| !self.rights().has_every_symbol());
+        let wildcard = wish.map(|wish| {
+            let rights = self.rights().clone();
+            PartialWildcard { permits: Box::new(move |id| rights.permit(id)), modes: wish.modes().collect() }
+        });
+        router.set_partial_wildcard(self.key, wildcard);
     }
 
     /// Returns the topics of the hub for a subscription to this channel of a symbol, or of the wildcard: for the wildcard of a client

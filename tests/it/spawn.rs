@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use actix::Recipient;
 use actix_web::web::ServiceConfig;
 use tickcast::access::Keys;
-use tickcast::app::{Application, Settings};
+use tickcast::app::{Application, Opened, Settings, StartError};
 use tickcast::domain::{Clock, ManualClock, SystemClock, Timestamp};
-use tickcast::feed::Batch;
+use tickcast::feed::{Batch, Source};
 use tickcast::metrics::SharedMetrics;
 use tokio::sync::oneshot;
 
@@ -71,9 +71,26 @@ pub(crate) fn spawn(
     spawn_with(|_| {}, clock, receiver, configure)
 }
 
+/// Starts the application with a market that the test has made, otherwise as [`spawn`].
+pub(crate) fn spawn_market<S: Source + Send>(
+    clock: Arc<dyn Clock>,
+    open: impl FnOnce(&Settings, Timestamp, &SharedMetrics) -> Opened<S> + Send + 'static,
+    configure: impl FnOnce(&mut Settings),
+) -> TestServer {
+    begin(move |settings| Application::start_market(settings, clock, open), None, configure)
+}
+
 fn spawn_with(
     routes: fn(&mut ServiceConfig),
     clock: Arc<dyn Clock>,
+    receiver: Option<Recipient<Batch>>,
+    configure: impl FnOnce(&mut Settings),
+) -> TestServer {
+    begin(move |settings| Application::start_with(settings, clock, routes), receiver, configure)
+}
+
+fn begin(
+    start: impl FnOnce(&Settings) -> Result<Application, StartError> + Send + 'static,
     receiver: Option<Recipient<Batch>>,
     configure: impl FnOnce(&mut Settings),
 ) -> TestServer {
@@ -90,7 +107,7 @@ fn spawn_with(
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let application = Application::start_with(&settings, clock, routes).expect("valid settings");
+            let application = start(&settings).expect("valid settings");
             if let Some(receiver) = receiver {
                 application.attach(receiver).await;
             }

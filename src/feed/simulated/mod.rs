@@ -19,6 +19,8 @@ mod source;
 
 use thiserror::Error;
 
+use std::sync::Arc;
+
 use crate::domain::{EventBody, Instrument, Quote, SymbolId, SymbolTable, Timestamp};
 use crate::feed::simulated::amendments::Amendments;
 use crate::feed::simulated::arrivals::{Arrival, Arrivals};
@@ -163,7 +165,7 @@ pub struct Simulator {
     /// The amendment, or the trade that is reported late, that follows the last trade at once; with the time at which it does.
     follower: Option<(Timestamp, RawEvent)>,
     trades_only: bool,
-    table: SymbolTable,
+    table: Arc<SymbolTable>,
 }
 
 impl Simulator {
@@ -192,12 +194,12 @@ impl Simulator {
             ),
             follower: None,
             trades_only: config.quotes_per_trade <= 0.0,
-            table: SymbolTable::new(instruments),
+            table: Arc::new(SymbolTable::new(instruments)),
         })
     }
 
-    /// Returns the symbols: the built-in ones in the order of `config/symbols.toml`, then the generated ones.
-    pub fn table(&self) -> &SymbolTable {
+    /// Returns the symbols: the built-in ones in the order of `config/symbols.toml`, then the generated ones. There will be no others.
+    pub fn table(&self) -> &Arc<SymbolTable> {
         &self.table
     }
 

@@ -1,6 +1,7 @@
 //! `Router`: the plain struct inside a hub. It has the sessions of its worker and the state of the market at one offset
 //! of the stream, and appends each event to the outboxes of the subscribed sessions.
 
+mod growth;
 mod private;
 mod turns;
 
@@ -21,8 +22,11 @@ use crate::hub::index::{Index, SessionKey, Topic, topic};
 use crate::hub::outbox::{Outbox, Recovery, Snapshots};
 use crate::hub::pass::SessionWriter;
 use crate::hub::roll::{Figures, Roll};
+use crate::hub::router::growth::Growth;
 use crate::hub::{End, Ender, HubConfig, OutboxShared};
 use crate::protocol::{CloseReason, Dialect, Mode, Publication};
+
+pub use growth::PartialWildcard;
 
 /// An outbox, shared by hub, session and transport, which run on one thread.
 pub type SharedOutbox = Rc<RefCell<Outbox>>;
@@ -37,6 +41,8 @@ pub struct Router {
     sessions: Slab<Entry>,
     /// The sessions for operators.
     roll: Roll,
+    /// Symbols that were added since the hub began, and the sessions that are to get them.
+    growth: Growth,
     /// End of the drain; `None` before the shutdown.
     drain_end: Option<Instant>,
     /// Notified when the last session has left during a drain.
@@ -65,6 +71,7 @@ impl Router {
             index: Index::new(config.table.len()),
             values,
             sessions: Slab::new(),
+            growth: Growth::since(config.table.len()),
             roll: Roll::default(),
             drain_end: None,
             empty: Rc::default(),
@@ -118,6 +125,7 @@ impl Router {
         }
         self.shared.bursts.borrow_mut().remove(&key);
         self.shared.turn.borrow_mut().forget(key);
+        self.growth.forget(key);
         self.shared.to_close.borrow_mut().retain(|closing| *closing != key);
         self.config().metrics.sessions.dec();
         if self.sessions.is_empty() {

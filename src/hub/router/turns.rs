@@ -61,7 +61,13 @@ impl Router {
         let after = |batch: &Arc<[Publication]>| batch.partition_point(|each| each.event.offset <= offset);
         let events = batches.flat_map(|batch| (after(batch)..batch.len()).map(move |index| (batch, index)));
         for (batch, index) in events.take(turn) {
+            let id = batch[index].event.id;
+            // The other tasks of the thread run after each new symbol, because many sessions may get it.
+            let ends = self.growth.begins(id) && self.begin_symbol(id);
             self.route(batch, index, now);
+            if ends {
+                break;
+            }
         }
         self.show_progress();
         self.close_lagging(now);

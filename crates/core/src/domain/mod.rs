@@ -1,6 +1,7 @@
 //! The values of a market: symbols, prices, trades, quotes, bars, and the events that carry them.
 //!
-//! Pure values that depend on the standard library alone, the calendar of New York, and the system clock. The floor `protocol`
+//! Pure values that depend on the standard library alone, the calendar of New York, the system clock, and a vector that can be read
+//! while it grows. The floor `protocol`
 //! formats them, the floor `feed` creates them.
 
 mod bar;
@@ -14,6 +15,7 @@ mod price;
 mod size;
 mod snapshot;
 mod symbol;
+mod symbol_table;
 mod system_clock;
 mod time;
 mod topic;
@@ -27,7 +29,8 @@ pub use open_bars::OpenBars;
 pub use price::{Price, PriceError};
 pub use size::{Size, SizeError};
 pub use snapshot::{BestQuote, DayPrices, Last, Snapshot};
-pub use symbol::{Instrument, Symbol, SymbolError, SymbolId, SymbolTable};
+pub use symbol::{Instrument, Symbol, SymbolError, SymbolId};
+pub use symbol_table::{SymbolTable, TableFull};
 pub use system_clock::SystemClock;
 pub use time::{Clock, ManualClock, Reading, Timestamp};
 pub use topic::Topic;

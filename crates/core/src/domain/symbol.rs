@@ -1,6 +1,5 @@
-//! Names of instruments: `Symbol`, its index `SymbolId`, and the `SymbolTable` that maps between them.
+//! Names of instruments: `Symbol`, and its index `SymbolId`. `SymbolTable` maps between them.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -82,7 +81,8 @@ impl fmt::Debug for Symbol {
     }
 }
 
-/// The index of a symbol in its [`SymbolTable`], from 0, for arrays of values per symbol.
+/// The index of a symbol in its [`SymbolTable`](crate::domain::SymbolTable), from 0, for arrays of values per symbol. A table may grow while the
+/// process runs, so that an array may be shorter than the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolId(pub u32);
 
@@ -104,66 +104,6 @@ pub struct Instrument {
     pub sector: String,
 }
 
-/// All instruments, in the order of their [`SymbolId`]; fixed for the life of the process.
-#[derive(Clone, Debug, Default)]
-pub struct SymbolTable {
-    instruments: Vec<Instrument>,
-    ids: HashMap<Symbol, SymbolId>,
-}
-
-impl SymbolTable {
-    /// Returns the table of these instruments. If two have the same symbol, [`Self::id`] finds the later one.
-    ///
-    /// # Panics
-    ///
-    /// Panics if there are more than `u32::MAX` instruments.
-    pub fn new(instruments: Vec<Instrument>) -> Self {
-        let number = |index: usize| SymbolId(u32::try_from(index).expect("fewer than 2^32 instruments"));
-        let ids = instruments.iter().enumerate().map(|(index, each)| (each.symbol, number(index))).collect();
-        Self { instruments, ids }
-    }
-
-    /// Returns the index of the symbol, or `None` if the table does not contain it.
-    pub fn id(&self, symbol: Symbol) -> Option<SymbolId> {
-        self.ids.get(&symbol).copied()
-    }
-
-    /// Returns the index of the symbol with this name, or `None` if the table does not contain it. Ignores case and
-    /// surrounding blanks, because people type `aapl, msft`.
-    pub fn find(&self, name: &str) -> Option<SymbolId> {
-        self.id(name.trim().to_ascii_uppercase().parse().ok()?)
-    }
-
-    /// Returns the instrument with this index.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the index is not of this table.
-    pub fn instrument(&self, id: SymbolId) -> &Instrument {
-        &self.instruments[id.index()]
-    }
-
-    /// Returns every index of the table, ascending.
-    pub fn ids(&self) -> impl Iterator<Item = SymbolId> + use<> {
-        (0..u32::try_from(self.instruments.len()).unwrap_or(u32::MAX)).map(SymbolId)
-    }
-
-    /// Returns every instrument, in the order of its index.
-    pub fn instruments(&self) -> &[Instrument] {
-        &self.instruments
-    }
-
-    /// Returns the number of instruments.
-    pub fn len(&self) -> usize {
-        self.instruments.len()
-    }
-
-    /// Returns whether the table is empty.
-    pub fn is_empty(&self) -> bool {
-        self.instruments.is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,21 +119,5 @@ mod tests {
         for text in ["aapl", "*", "A B", "1A", ".A", "Ä", "A\0", "A\""] {
             assert_eq!(text.parse::<Symbol>(), Err(SymbolError::Character), "{text}");
         }
-    }
-
-    #[test]
-    fn the_table_finds_each_instrument_by_name_and_by_index() {
-        let instrument = |symbol: &str| Instrument {
-            symbol: symbol.parse().unwrap(),
-            name: format!("{symbol} Inc."),
-            sector: "Technology".into(),
-        };
-        let table = SymbolTable::new(vec![instrument("AAPL"), instrument("MSFT")]);
-        assert_eq!(table.find("MSFT"), Some(SymbolId(1)));
-        assert_eq!(table.instrument(SymbolId(1)).name, "MSFT Inc.");
-        assert_eq!(table.find(" msft"), Some(SymbolId(1)), "as people type it");
-        assert_eq!(table.find("XYZ"), None);
-        assert_eq!(table.find("not a symbol"), None);
-        assert_eq!(table.ids().collect::<Vec<_>>(), [SymbolId(0), SymbolId(1)]);
     }
 }
