@@ -4,7 +4,8 @@
  * more than `skipped`, or by as many as a `lag` has announced.
  *
  * Owns: the last `seq` of each topic. Does not own: the subscriptions (`wishes.js`), or fetching what is missing (`tickcast.js`).
- * A topic counts from the snapshot that its own request has brought: that of another one may be older than the subscription.
+ * A topic counts from the snapshot that its own request has brought: that of another one may be older than the subscription. A symbol that
+ * the server has met since the snapshots of `"*"` came has none, and counts from 1.
  */
 
 import { EVERY, isNumbered, topicOf } from "./protocol.js";
@@ -142,7 +143,7 @@ export class Gate {
    * @returns {"pass" | "drop" | "hole" | Hole} the hole to announce before the message, after which it passes
    */
   judge(message, source) {
-    if (isNumbered(message)) return this.#judgeNumbered(message);
+    if (isNumbered(message)) return this.#judgeNumbered(message, source);
     if (message.type === "snapshot") return this.#judgeSnapshot(message, source);
     if (message.type !== "lag") return "pass";
     if (message.since_offset === this.#lag?.since_offset && message.skipped === this.#lag.skipped) return "drop";
@@ -170,12 +171,26 @@ export class Gate {
     return "pass";
   }
 
-  /** @param {Numbered} event @returns {"pass" | "drop" | "hole" | Hole} */
-  #judgeNumbered(event) {
+  /** Returns the place before the first event of a topic if the server has met its symbol since the snapshots of `"*"` came. @param {Numbered} event @param {Topic} topic @param {number} skipped @param {unknown} source */
+  #beginNew({ symbol, seq, offset }, topic, skipped, source) {
+    // The snapshots come before the events, so a symbol without one is new, unless its topic has been forgotten.
+    const isFirst = seq - skipped - 1 <= this.#excused;
+    const isIncluded = this.#whole.has(topic) || this.#awaited.some((each) => each.symbols === null && each.source === source && each.channels.has(topic));
+    if (!isFirst || !isIncluded) return undefined;
+    const places = this.#places.get(symbol) ?? new Map();
+    const place = { seq: 0, offset: offset - 1 };
+    places.set(topic, place);
+    for (const other of ["day", "gap"]) if (!places.has(other)) places.set(other, { seq: UNKNOWN, offset: offset - 1 });
+    this.#places.set(symbol, places);
+    return place;
+  }
+
+  /** @param {Numbered} event @param {unknown} source @returns {"pass" | "drop" | "hole" | Hole} */
+  #judgeNumbered(event, source) {
     const topic = topicOf(event);
-    const place = this.#places.get(event.symbol)?.get(topic);
-    if (!place || event.seq <= place.seq || event.offset <= place.offset) return "drop";
     const skipped = "skipped" in event ? event.skipped ?? 0 : 0;
+    const place = this.#places.get(event.symbol)?.get(topic) ?? this.#beginNew(event, topic, skipped, source);
+    if (!place || event.seq <= place.seq || event.offset <= place.offset) return "drop";
     const missing = place.seq === UNKNOWN ? 0 : event.seq - place.seq - 1 - skipped;
     const key = `${event.symbol} ${topic}`;
     /** @type {"pass" | Hole} */

@@ -107,6 +107,27 @@ test("a wildcard gets one snapshot of each symbol, and can be resumed when all h
   assert.equal(gate.judge(trade(3, 102, { symbol: "B" })), "drop");
 });
 
+test("a symbol that the server meets later is part of a wildcard, and counts from 1", () => {
+  const wishes = new Wishes();
+  wishes.add(["*"], ["trades"], { mode: "all" });
+  const gate = new Gate(wishes);
+  gate.await(["*"], ["trades"]);
+  gate.judge(snapshot({ trades: 57 }));
+  /** @param {string} symbol @param {number} seq @param {number} offset */
+  const judge = (symbol, seq, offset) => gate.judge(trade(seq, offset, { symbol }));
+  assert.deepEqual([judge("NEW", 1, 101), judge("NEW", 1, 101), judge("NEW", 2, 102), judge("NEW", 4, 104)], ["pass", "drop", "pass", "hole"]);
+  gate.settle();
+  // A new connection resumes the wildcard by its cursor.
+  gate.disconnect();
+  assert.deepEqual([judge("AAPL", 58, 110), judge("NEWER", 1, 111), judge("NEWER", 2, 112)], ["pass", "pass", "pass"]);
+  assert.equal(gate.judge(trade(3, 113, { symbol: "FAST", skipped: 2 })), "pass", "conflated");
+  assert.equal(judge("OLD", 500, 114), "drop", "not its first event");
+  gate.judge({ type: "lag", skipped: 2, since_offset: 113 });
+  assert.deepEqual([judge("LATE", 3, 120), judge("LATER", 3, 121)], ["pass", "drop"], "the lag has announced two events");
+  assert.equal(gate.judge(quote(1, 122, { symbol: "NEW" })), "drop", "not subscribed");
+  assert.equal(gate.judge({ type: "day", symbol: "NEWER", seq: 1, offset: 130, ts: 1, prev_close: 1 }), "pass");
+});
+
 test("a snapshot begins the topics of its own request only, as another subscription may begin later", () => {
   const eventOf = { trades: trade, quotes: quote };
   /** @type {["AAPL" | "*", "trades" | "quotes"][]} */

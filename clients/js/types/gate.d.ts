@@ -3,7 +3,8 @@
  * more than `skipped`, or by as many as a `lag` has announced.
  *
  * Owns: the last `seq` of each topic. Does not own: the subscriptions (`wishes.js`), or fetching what is missing (`tickcast.js`).
- * A topic counts from the snapshot that its own request has brought: that of another one may be older than the subscription.
+ * A topic counts from the snapshot that its own request has brought: that of another one may be older than the subscription. A symbol that
+ * the server has met since the snapshots of `"*"` came has none, and counts from 1.
  */
 export type Hole = import("./protocol.js").Hole;
 export type Numbered = import("./protocol.js").Numbered;

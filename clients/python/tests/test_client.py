@@ -93,6 +93,28 @@ class Gates(unittest.TestCase):
         gate.settle()
         self.assertTrue(gate.has("*", ["trades"]))
 
+    def test_a_symbol_that_the_server_meets_later_is_part_of_a_wildcard_and_counts_from_1(self) -> None:
+        wishes = Wishes()
+        wishes.add(["*"], ["trades"], Way("all"))
+        gate = Gate(wishes)
+        gate.expect(["*"], ["trades"])
+        gate.judge(snapshot(57))
+
+        def judge(symbol: str, seq: int, offset: int, **more: object) -> object:
+            return gate.judge(trade(seq, offset, **more) | {"symbol": symbol})
+
+        verdicts = [judge("NEW", 1, 101), judge("NEW", 1, 101), judge("NEW", 2, 102), judge("NEW", 4, 104)]
+        self.assertEqual(verdicts, ["pass", "drop", "pass", "hole"])
+        gate.settle()
+        # A new connection resumes the wildcard by its cursor.
+        gate.disconnect()
+        self.assertEqual([judge("AAPL", 58, 110), judge("NEWER", 1, 111), judge("NEWER", 2, 112)], ["pass"] * 3)
+        self.assertEqual(judge("FAST", 3, 113, skipped=2), "pass")
+        self.assertEqual(judge("OLD", 500, 114), "drop")
+        gate.judge({"type": "lag", "skipped": 2, "since_offset": 113})
+        self.assertEqual([judge("LATE", 3, 120), judge("LATER", 3, 121)], ["pass", "drop"])
+        self.assertEqual(judge("NEW", 1, 122, type="quote"), "drop")
+
     def test_a_snapshot_begins_the_topics_of_its_own_request_only_as_another_subscription_may_begin_later(self) -> None:
         topics = [("*", "trades"), ("AAPL", "quotes")]
         for (symbol, channel), (later, later_channel) in (topics, topics[::-1]):

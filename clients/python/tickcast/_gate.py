@@ -1,7 +1,8 @@
 """Lets each message through once, in the order of its topic, and detects missing ones.
 
 The ``seq`` of a topic grows by one, or by one more than ``skipped``, or by as many as a ``lag`` has announced. A topic counts from
-the snapshot that its own request has brought: that of another one may be older than the subscription.
+the snapshot that its own request has brought: that of another one may be older than the subscription. A symbol that the server has met
+since the snapshots of ``"*"`` came has none, and counts from 1.
 """
 
 import time
@@ -152,7 +153,7 @@ class Gate:
         """
         topic = topic_of(message)
         if topic is not None:
-            return self._judge_numbered(message, topic)
+            return self._judge_numbered(message, topic, source)
         if message["type"] == "snapshot":
             return self._judge_snapshot(message, source)
         if message["type"] == "lag":
@@ -183,9 +184,21 @@ class Gate:
             self._last[symbol] = last
         return "pass"
 
-    def _judge_numbered(self, event: Raw, topic: str) -> Verdict:
+    def _begin_new(self, event: Raw, topic: str, source: object) -> _Last | None:
+        """Returns what is before the first event of a topic if the server has met its symbol since the snapshots of ``"*"`` came."""
+        # The snapshots come before the events, so a symbol without one is new, unless its topic has been forgotten.
+        is_first = event["seq"] - event.get("skipped", 0) - 1 <= self._excused
+        is_awaited = any(each.source is source and topic in each.channels for each in self._of_every())
+        if not is_first or not (is_awaited or topic in self._whole):
+            return None
+        last = self._last.setdefault(event["symbol"], {})
+        for other in _OF_SYMBOL:
+            last.setdefault(other, _Last(_UNKNOWN, event["offset"] - 1))
+        return last.setdefault(topic, _Last(0, event["offset"] - 1))
+
+    def _judge_numbered(self, event: Raw, topic: str, source: object) -> Verdict:
         symbol, seq, offset, skipped = event["symbol"], event["seq"], event["offset"], event.get("skipped", 0)
-        last = self._last.get(symbol, {}).get(topic)
+        last = self._last.get(symbol, {}).get(topic) or self._begin_new(event, topic, source)
         if last is None or seq <= last.seq or offset <= last.offset:
             return "drop"
         missing = 0 if last.seq == _UNKNOWN else seq - last.seq - 1 - skipped
