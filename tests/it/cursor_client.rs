@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use tickcast::access::Identity;
 use tickcast::domain::{Channel, ChannelSet};
 use tickcast::hub::{Control, PushConfig};
 use tickcast::protocol::native::Native;
@@ -12,7 +13,9 @@ use tickcast::session::{Begun, Session};
 
 use crate::cursor_knowledge::{Knowledge, is_day};
 use crate::cursor_requests::{Asked, covered};
-use crate::cursor_world::{Drained, End, PING, Process, SYMBOLS, Step, Time, Transport, Writer, named, request};
+use crate::cursor_world::{AtFirst, End, PING, Process, SYMBOLS, Step, Time, Transport, named, request};
+use crate::cursor_writer::{Drained, Writer};
+use crate::renewal_rights::by_a_pattern;
 use crate::view::{Key, is_event, key_of};
 
 /// Hubs per process.
@@ -42,6 +45,12 @@ pub(crate) struct Scene {
     interval: Option<(Duration, BTreeMap<Key, Instant>)>,
     /// Symbols of a client with one subscription: this many of the first ones.
     symbols: u32,
+    /// The number of their snapshots.
+    snapshots_due: u32,
+    /// The symbols that each process begins with.
+    at_first: AtFirst,
+    /// The key of a client, if its wildcard is a topic of each symbol in the hub.
+    pattern: Option<Identity>,
     /// Subscriptions of a client with several: a topic, or a channel of `"*"`, and its mode.
     pub(crate) parts: Option<BTreeMap<Key, Mode>>,
     /// Those with an unsubscription that is not answered yet: until then the client does not know at which event they
@@ -74,6 +83,9 @@ impl Scene {
             on_lag: OnLag::CatchUp,
             interval: None,
             symbols: SYMBOLS,
+            snapshots_due: SYMBOLS,
+            at_first: AtFirst { in_hubs: SYMBOLS, in_table: SYMBOLS },
+            pattern: None,
             parts: by_parts.then(BTreeMap::new),
             ending: Vec::new(),
             told: None,
@@ -96,6 +108,30 @@ impl Scene {
     pub(crate) fn narrow(mut self, symbols: u32) -> Self {
         self.symbols = symbols;
         self
+    }
+
+    /// Lets every process begin with some of the symbols; the client may have each by a pattern, or all.
+    pub(crate) fn growing(mut self, at_first: AtFirst, by_pattern: bool) -> Self {
+        self.at_first = at_first;
+        self.pattern = by_pattern.then(by_a_pattern);
+        self.start();
+        self
+    }
+
+    fn start(&mut self) {
+        self.process = Process::start_with(self.restarts, HUBS, self.events_kept, self.push, self.at_first);
+        // A key looks its symbols up in one table.
+        self.pattern = self.pattern.take().map(|_| by_a_pattern());
+    }
+
+    /// Asserts that a client of all symbols knows the newest event of each.
+    pub(crate) fn check_whole(&self) {
+        for topic in (0..SYMBOLS)
+            .flat_map(|symbol| ["trades", "quotes"].map(|channel| (format!("S{symbol}"), channel.to_owned())))
+        {
+            let known = self.knowledge.seqs.get(&topic).copied().unwrap_or(0);
+            assert_eq!(known, self.process.seq(&topic), "{topic:?}");
+        }
     }
 
     /// Executes a step.
@@ -125,7 +161,7 @@ impl Scene {
                 self.disconnect();
                 self.restarts += 1;
                 self.knowledge.restart();
-                self.process = Process::start(self.restarts, HUBS, self.events_kept, self.push);
+                self.start();
             }
             Step::Ask(topic, mode) => self.ask(topic, mode),
             Step::AskBack(topic, events) => self.ask_back(&topic, events),
@@ -189,6 +225,10 @@ impl Scene {
         }
         let now = self.time.0;
         let mut session = self.process.join(hub, now);
+        if let Some(identity) = &self.pattern {
+            session.entitle(identity, None);
+        }
+        self.snapshots_due = if self.symbols == SYMBOLS { self.process.symbols() } else { self.symbols };
         let nothing = Begun { recovered: false, offset: 0 };
         if let Some(parts) = &mut self.parts {
             let mut parts: Vec<_> = std::mem::take(parts).into_iter().collect();
@@ -269,7 +309,7 @@ impl Scene {
             }
             self.knowledge.apply(message, &self.process, position);
             self.snapshots += u32::from(message["type"] == "snapshot");
-            let is_whole = is_event(message) || (message["type"] == "snapshot" && self.snapshots == self.symbols);
+            let is_whole = is_event(message) || (message["type"] == "snapshot" && self.snapshots == self.snapshots_due);
             if transport == Transport::WebSocket && is_whole {
                 self.keep_cursor(message["offset"].as_u64().unwrap());
             }

@@ -110,7 +110,7 @@ impl Knowledge {
             assert!(self.days_of_session.insert((key, seq)), "repeated: {message}");
             return;
         }
-        let last = self.seqs[&key];
+        let last = self.seqs.get(&key).copied().unwrap_or_else(|| process.seq_without_snapshot(&key));
         if seq <= last && self.may_repeat && !self.renewed.contains(&key) {
             return;
         }
@@ -175,6 +175,12 @@ impl Knowledge {
     /// Ends a subscription, by a request or its answer: another channel may recover what only this one has sent of days and gaps.
     pub(crate) fn unsubscribed(&mut self, part: &Key) {
         self.days_of_session.retain(|((symbol, _), _)| part.0 != "*" && *symbol != part.0);
+    }
+
+    /// Forgets the values: snapshots follow of the symbols that there are.
+    pub(crate) fn begin_anew(&mut self) {
+        self.seqs.clear();
+        self.cursors.clear();
     }
 
     /// Forgets the missing events of a process that has ended.

@@ -185,6 +185,7 @@ impl Scene {
         if !recovered {
             // The old state is void, and the client has no cursor before the last snapshot.
             self.cursor = None;
+            self.knowledge.begin_anew();
         }
     }
 

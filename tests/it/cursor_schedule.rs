@@ -19,11 +19,11 @@ fn subscriptions() -> impl Strategy<Value = Key> {
     (0..=SYMBOLS, channel).prop_map(move |(symbol, channel)| (name(symbol), channel.to_owned()))
 }
 
-fn modes() -> impl Strategy<Value = Mode> {
+pub(crate) fn modes() -> impl Strategy<Value = Mode> {
     prop_oneof![Just(Mode::All), Just(Mode::Latest(None)), Just(Mode::Latest(Rate::from_hz(2.0)))]
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let transport = prop_oneof![Just(Transport::WebSocket), Just(Transport::EventStream), Just(Transport::Poll)];
     let step = prop_oneof![
         8 => prop::collection::vec((0..SYMBOLS, prop::bool::ANY), 1..6).prop_map(Step::Publish),

@@ -5,20 +5,19 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tickcast::domain::{
     Channel, Day, Event, EventBody, Gap, Instrument, ManualClock, Price, Quote, Size, Snapshot, SymbolId, SymbolTable,
     Timestamp, Trade,
 };
 use tickcast::history::{LastValues, Ring};
-use tickcast::hub::{Control, HubConfig, PushConfig, Router, SharedRouter, Sink};
+use tickcast::hub::{HubConfig, PushConfig, Router, SharedRouter};
 use tickcast::metrics::Metrics;
 use tickcast::protocol::native::Native;
-use tickcast::protocol::{Cursor, Dialect, Mode, OnLag, Publication, ServerMessage};
+use tickcast::protocol::{Cursor, Mode, OnLag, Publication};
 use tickcast::session::{Session, SessionConfig};
 
 use crate::view::Key;
@@ -78,9 +77,20 @@ pub(crate) enum Step {
     End(End),
 }
 
+/// How many of the symbols there are at first; the others are added, each with its first event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AtFirst {
+    /// When the hubs begin.
+    pub(crate) in_hubs: u32,
+    /// When the clients begin.
+    pub(crate) in_table: u32,
+}
+
 /// One process: its published events, and its hubs.
 pub(crate) struct Process {
     pub(crate) epoch: String,
+    table: Arc<SymbolTable>,
+    at_first: AtFirst,
     hubs: Vec<Hub>,
     head: Arc<AtomicU64>,
     seqs: BTreeMap<(u32, Channel), u64>,
@@ -96,17 +106,25 @@ struct Hub {
 impl Process {
     /// Starts a process with this epoch, whose hubs keep this many events.
     pub(crate) fn start(number: usize, hubs: usize, events_kept: usize, push: PushConfig) -> Self {
-        let instrument = |symbol| Instrument {
-            symbol: format!("S{symbol}").parse().unwrap(),
-            name: String::new(),
-            sector: String::new(),
-        };
+        Self::start_with(number, hubs, events_kept, push, AtFirst { in_hubs: SYMBOLS, in_table: SYMBOLS })
+    }
+
+    /// Starts a process with some of the symbols.
+    pub(crate) fn start_with(
+        number: usize,
+        hubs: usize,
+        events_kept: usize,
+        push: PushConfig,
+        at_first: AtFirst,
+    ) -> Self {
+        let known = (0..at_first.in_hubs).map(instrument).collect();
+        let table = Arc::new(SymbolTable::growing(known, SYMBOLS as usize));
         let head = Arc::new(AtomicU64::new(0));
         let epoch = format!("e{number}");
         let config = HubConfig {
             is_private: false,
             is_lossless: false,
-            table: Arc::new(SymbolTable::new((0..SYMBOLS).map(instrument).collect())),
+            table: table.clone(),
             epoch: epoch.as_str().into(),
             head: head.clone(),
             delay_ms: 0,
@@ -118,12 +136,36 @@ impl Process {
         };
         let snapshot = Snapshot::untraded(Price::from_cents(100), &standing_quote(), Size::new(1));
         let hub = || {
-            let values = LastValues::new(vec![snapshot; SYMBOLS as usize]);
+            let values = LastValues::new(vec![snapshot; at_first.in_hubs as usize]);
             let router = Router::new(&config, values, Ring::new(events_kept));
             Hub { router: Rc::new(RefCell::new(router)), mailbox: VecDeque::new() }
         };
         let hubs = (0..hubs).map(|_| hub()).collect();
-        Self { epoch, hubs, head, seqs: BTreeMap::new(), offsets: BTreeMap::new() }
+        let process = Self { epoch, table, at_first, hubs, head, seqs: BTreeMap::new(), offsets: BTreeMap::new() };
+        process.list(at_first.in_table);
+        process
+    }
+
+    /// Adds the symbols with lower numbers to the table.
+    fn list(&self, symbols: u32) {
+        for symbol in self.symbols()..symbols {
+            self.table.add(instrument(symbol)).unwrap();
+        }
+    }
+
+    /// Returns the number of symbols in the table.
+    pub(crate) fn symbols(&self) -> u32 {
+        u32::try_from(self.table.len()).unwrap()
+    }
+
+    /// Returns the newest `seq` of a topic of which a client has got no snapshot.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the symbol was there when the client subscribed.
+    pub(crate) fn seq_without_snapshot(&self, topic: &Key) -> u64 {
+        assert!(parsed(topic).0 >= self.at_first.in_table, "no snapshot of {topic:?}");
+        0
     }
 
     /// Returns the offset of the newest event.
@@ -169,12 +211,14 @@ impl Process {
         let (ts, prev_close) = (Timestamp::default(), Price::from_cents(100));
         let day =
             || if is_gap { EventBody::Gap(Gap { since: ts, ts }) } else { EventBody::Day(Day { ts, prev_close }) };
-        self.publish_all((0..SYMBOLS).map(|symbol| (symbol, day())));
+        self.publish_all((0..self.symbols()).map(|symbol| (symbol, day())));
     }
 
     fn publish_all(&mut self, events: impl Iterator<Item = (u32, EventBody)>) {
         let first = self.head() + 1;
         let publication = |(offset, (symbol, body)): (u64, (u32, EventBody))| {
+            // The table is ahead of the hubs.
+            self.list(symbol + 1);
             let name = format!("S{symbol}").parse().unwrap();
             let mut event = Event { offset, seq: 0, id: SymbolId(symbol), symbol: name, body };
             let seq = self.seqs.entry((symbol, event.channel())).or_default();
@@ -239,6 +283,10 @@ impl Process {
     }
 }
 
+fn instrument(symbol: u32) -> Instrument {
+    Instrument { symbol: format!("S{symbol}").parse().unwrap(), name: String::new(), sector: String::new() }
+}
+
 /// Returns the symbol and the channel of a topic.
 fn parsed((symbol, channel): &Key) -> (u32, Channel) {
     let channel = match channel.as_str() {
@@ -260,81 +308,6 @@ fn quote() -> EventBody {
 fn standing_quote() -> Quote {
     let (bid, ask, size) = (Price::from_cents(99), Price::from_cents(101), Size::new(1));
     Quote { ts: Timestamp::default(), bid, bid_size: size, ask, ask_size: size }
-}
-
-/// Collects the messages of one write, events with their `skipped`.
-struct Written {
-    messages: Vec<Value>,
-    limit: usize,
-}
-
-impl Sink for Written {
-    fn control(&mut self, control: Control) {
-        match control {
-            Control::Message(message) => self.message(&message),
-            Control::Close(_) => self.messages.push(json!({"type": "close"})),
-            _ => {}
-        }
-    }
-
-    fn message(&mut self, message: &ServerMessage) {
-        let mut bytes = Vec::new();
-        Native::encode_message(message, &mut bytes);
-        self.messages.push(serde_json::from_slice(&bytes).unwrap());
-    }
-
-    fn event(&mut self, publication: &Publication, skipped: u32) {
-        let mut message: Value = serde_json::from_slice(publication.encoded::<Native>()).unwrap();
-        message["skipped"] = skipped.into();
-        self.messages.push(message);
-    }
-
-    fn is_full(&self) -> bool {
-        self.messages.len() >= self.limit
-    }
-}
-
-/// Result of draining an outbox.
-pub(crate) enum Drained {
-    /// The messages of one write.
-    Messages(Vec<Value>),
-    /// Nothing is due.
-    Nothing,
-    /// The server has ended the session.
-    Ended,
-}
-
-/// The task that writes to one socket.
-#[derive(Default)]
-pub(crate) struct Writer {
-    woken: Arc<Woken>,
-    is_waiting: bool,
-}
-
-#[derive(Default)]
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Writer {
-    /// Drains one write of about `limit` messages. Asserts that a task that waits is woken when they are due.
-    pub(crate) fn drain(&mut self, session: &Session, limit: usize, now: Instant) -> Drained {
-        let mut written = Written { messages: Vec::new(), limit };
-        let waker = Waker::from(self.woken.clone());
-        let drained = session.outbox().borrow_mut().poll_drain(&Context::from_waker(&waker), now, &mut written);
-        let is_awake = self.woken.0.swap(false, Ordering::Relaxed) || !self.is_waiting;
-        self.is_waiting = drained.is_pending();
-        assert!(is_awake || self.is_waiting, "nobody woke the task that writes {:?}", written.messages);
-        match drained {
-            Poll::Ready(Some(_)) => Drained::Messages(written.messages),
-            Poll::Ready(None) => Drained::Ended,
-            Poll::Pending => Drained::Nothing,
-        }
-    }
 }
 
 /// The time of a test: it advances only by calls.

@@ -14,7 +14,8 @@ use tickcast::metrics::Metrics;
 use tickcast::protocol::native::Native;
 use tickcast::session::Session;
 
-use crate::cursor_world::{Drained, Process, SYMBOLS, Writer};
+use crate::cursor_world::{AtFirst, Process, SYMBOLS};
+use crate::cursor_writer::{Drained, Writer};
 use crate::keyring::{KeyRing, entry, secret};
 
 /// The rights to every symbol, now and later; smaller numbers are sets of symbols, as bits.
@@ -34,6 +35,11 @@ fn keys(more: &str) -> Arc<Keys> {
 fn keys_with(rights: u32) -> Arc<Keys> {
     let names: Vec<_> = (0..SYMBOLS).filter(|id| rights >> id & 1 == 1).map(|id| format!("\"S{id}\"")).collect();
     keys(&format!("symbols = [{}]", if rights == EVERY { "\"*\"".into() } else { names.join(", ") }))
+}
+
+/// Returns a key that has every symbol by a pattern.
+pub(crate) fn by_a_pattern() -> Identity {
+    identity(&keys("symbols = [\"S?\"]"))
 }
 
 fn identity(keys: &Keys) -> Identity {
@@ -177,6 +183,27 @@ fn a_larger_key_extends_the_wildcard_with_snapshots_and_a_same_one_says_nothing(
     client.send(&json!({"action": "subscribe", "symbols": ["*"], "after": {"epoch": process.epoch, "offset": 1}}));
     let said = client.messages();
     assert_eq!((&said[0]["type"], &said[0]["recovered"]), (&json!("subscribed"), &json!(false)));
+}
+
+#[test]
+fn the_wildcard_gets_new_symbols_by_the_rights_that_were_renewed_last() {
+    let (push, at_first) =
+        (PushConfig { coalesce_ms: 0, ..PushConfig::default() }, AtFirst { in_hubs: 1, in_table: 1 });
+    let mut process = Process::start_with(0, 1, 400, push, at_first);
+    let mut client = Client::join(&process, &keys_with(0b0001));
+    client.send(&json!({"action": "subscribe", "symbols": ["*"]}));
+    client.messages();
+    process.trickle(&[(1, false), (0, false)], client.now);
+    assert_eq!(symbols(&client.messages()), ["S0"]);
+    // It names a symbol that is not there yet.
+    client.renew(&keys_with(0b0100), &secret("a"));
+    assert_eq!(kinds(&client.messages()), ["auth"]);
+    process.trickle(&[(0, false), (1, false), (2, false), (2, false)], client.now);
+    assert_eq!(symbols(&client.messages()), ["S2", "S2"]);
+    client.renew(&keys("symbols = [\"S?\"]"), &secret("a"));
+    assert_eq!(symbols(&client.messages()), ["S0", "S1"]);
+    process.trickle(&[(3, false), (2, false), (3, false)], client.now);
+    assert_eq!(symbols(&client.messages()), ["S3", "S2", "S3"]);
 }
 
 #[test]

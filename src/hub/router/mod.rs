@@ -382,4 +382,6 @@ impl Router {
 #[cfg(test)]
 mod burst_test;
 #[cfg(test)]
+mod growth_test;
+#[cfg(test)]
 mod router_test;
