@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::access::symbol_set::SymbolSet;
 use crate::access::{Glob, Network};
-use crate::domain::{ChannelSet, SymbolId, SymbolTable, Timestamp};
+use crate::domain::{ChannelSet, Symbol, SymbolId, SymbolTable, Timestamp};
 use crate::protocol::Rate;
 
 /// The rights and limits of a client. All ways to be somebody lead to one of these.
@@ -37,6 +37,8 @@ pub struct Entitlement {
     pub addresses: Vec<Network>,
     /// Whether the client may read metrics and control the server.
     pub admin: bool,
+    /// Whether the client may publish events.
+    pub publish: bool,
 }
 
 /// Which connection of a key gives way if there are too many.
@@ -57,6 +59,7 @@ impl Entitlement {
             symbols: Glob::parse("*").into_iter().collect(),
             channels: ChannelSet::ALL,
             admin: true,
+            publish: true,
             ..Self::nothing()
         }
     }
@@ -77,6 +80,7 @@ impl Entitlement {
             origins: Vec::new(),
             addresses: Vec::new(),
             admin: false,
+            publish: false,
         }
     }
 
@@ -89,6 +93,11 @@ impl Entitlement {
     /// rates, and both are of the present.
     pub fn suits_vendors(&self) -> bool {
         self.has_every_channel() && self.delay_ms == 0
+    }
+
+    /// Returns whether everybody may have the key: it permits to read, and nothing else.
+    pub const fn suits_everybody(&self) -> bool {
+        !self.admin && !self.publish
     }
 
     /// Returns whether a session with this entitlement may go on by `present`, which permits the same and ends no earlier.
@@ -104,12 +113,12 @@ impl Entitlement {
     /// Returns whether they are the same but for their ends. Copies nothing: it is asked for each session, many times.
     fn permits_the_same_as(&self, other: &Self) -> bool {
         let Self { symbols, symbols_within, channels, max_hz, delay_ms, symbols_max, .. } = self;
-        let Self { connections_max, work_per_second_max, on_limit, expires_at: _, origins, addresses, admin, .. } =
-            self;
+        let Self { connections_max, work_per_second_max, on_limit, expires_at: _, origins, addresses, .. } = self;
         (channels, max_hz, delay_ms, symbols_max)
             == (&other.channels, &other.max_hz, &other.delay_ms, &other.symbols_max)
             && (connections_max, work_per_second_max) == (&other.connections_max, &other.work_per_second_max)
-            && (on_limit, admin, addresses) == (&other.on_limit, &other.admin, &other.addresses)
+            && (on_limit, addresses) == (&other.on_limit, &other.addresses)
+            && (self.admin, self.publish) == (other.admin, other.publish)
             && (symbols, symbols_within, origins) == (&other.symbols, &other.symbols_within, &other.origins)
     }
 
@@ -166,6 +175,11 @@ impl Rights {
     /// Returns whether the session may have every symbol, so that its wildcard is that of the market.
     pub const fn has_every_symbol(&self) -> bool {
         self.symbols.is_none()
+    }
+
+    /// Returns whether the session may have a symbol, whether the table has it or not.
+    pub fn permit_name(&self, symbol: Symbol) -> bool {
+        self.symbols.as_ref().is_none_or(|symbols| symbols.includes(symbol))
     }
 
     /// Returns whether the session may have the symbol.

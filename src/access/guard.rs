@@ -359,9 +359,9 @@ fn complain_of_page_key(file: &KeySet, id: &str) -> Option<String> {
         // Not shown: it may be one.
         _ if is_like_ours(id) => Some("auth.page_key must be the id of a key, not its secret".into()),
         None => Some(format!("it has no key {id} (auth.page_key)")),
-        Some(key) if key.entitlement().admin => {
-            Some(format!("the key {id} must not have admin: every visitor of the pages has it (auth.page_key)"))
-        }
+        Some(key) if !key.entitlement().suits_everybody() => Some(format!(
+            "the key {id} must not have admin or publish: every visitor of the pages has it (auth.page_key)"
+        )),
         Some(_) => None,
     }
 }

@@ -61,6 +61,8 @@ struct Entry {
     expires: Option<String>,
     #[serde(default)]
     admin: bool,
+    #[serde(default)]
+    publish: bool,
 }
 
 /// One text or several.
@@ -157,6 +159,7 @@ fn checked(entry: Entry, delays: Option<&Delays>) -> Result<(Vec<Digest>, Entitl
         origins: each(&entry.origins, ORIGIN_RULE, |text| Some(web_origin(text)?.ascii_serialization()))?,
         addresses: each(&entry.addresses, ADDRESS_RULE, |text| text.parse().ok())?,
         admin: entry.admin,
+        publish: entry.publish,
     };
     Ok((digests, entitlement))
 }
@@ -236,11 +239,11 @@ mod tests {
     fn a_key_has_every_field_of_the_file() {
         let text = key("channels = [\"trades\", \"bars.1?\"]\nmax_hz = 2.5\nsymbols_max = 3\nconnections_max = 4\n\
                         work_per_second_max = 5\non_limit = \"replace\"\norigins = [\"HTTPS://Example.com:443\"]\naddresses = [\"192.0.2.0/24\"]\n\
-                        expires = \"2027-01-01T00:00:00+01:00\"\nadmin = true\ndelay_ms = 0");
+                        expires = \"2027-01-01T00:00:00+01:00\"\nadmin = true\npublish = true\ndelay_ms = 0");
         let set = parse(&text, None).unwrap();
         let key = set.by_id("a").unwrap().entitlement().clone();
         assert_eq!((key.symbols_max, key.connections_max, key.on_limit, key.admin), (3, 4, OnLimit::Replace, true));
-        assert_eq!((key.max_hz, key.work_per_second_max), (Rate::from_hz(2.5), 5));
+        assert_eq!((key.max_hz, key.work_per_second_max, key.publish), (Rate::from_hz(2.5), 5, true));
         let names: Vec<_> = key.channels.iter().map(Channel::name).collect();
         assert_eq!(names, ["trades", "bars.1s", "bars.1m", "bars.1h", "bars.1d"]);
         assert_eq!(key.origins, ["https://example.com"]);

@@ -9,10 +9,11 @@ impl Keys {
         let (file, now) = (guard.current(), guard.clock.now());
         let count = |is: &dyn Fn(&Entitlement) -> bool| file.iter().filter(|key| is(key.entitlement())).count();
         Some(format!(
-            "required={} keys={} admin_keys={} expired_keys={} tokens={}",
+            "required={} keys={} admin_keys={} publish_keys={} expired_keys={} tokens={}",
             guard.is_required(),
             file.len(),
             count(&|rights| rights.admin),
+            count(&|rights| rights.publish),
             count(&|rights| rights.expires_at.is_some_and(|end| end <= now)),
             guard.tokens.is_some(),
         ))

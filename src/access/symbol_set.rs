@@ -74,7 +74,8 @@ impl SymbolSet {
         self.known.store(symbols, Ordering::Release);
     }
 
-    fn includes(&self, symbol: Symbol) -> bool {
+    /// Returns whether a symbol of this name is in the set, whether the table has it or not.
+    pub(super) fn includes(&self, symbol: Symbol) -> bool {
         let matches = |patterns: &[Glob]| patterns.iter().any(|glob| glob.matches(symbol.as_str()));
         (self.names.binary_search(&symbol).is_ok() || matches(&self.patterns))
             && (self.within.is_empty() || matches(&self.within))

@@ -19,6 +19,11 @@ impl VisibleTable {
         Self { table, rights }
     }
 
+    /// Returns whether symbols may be added.
+    pub fn grows(&self) -> bool {
+        self.table.grows()
+    }
+
     /// Returns whether the symbol with this index is visible.
     pub fn has(&self, id: SymbolId) -> bool {
         self.rights.permit(id)

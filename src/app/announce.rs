@@ -9,6 +9,7 @@ use crate::feed::{FeedConfig, FeedKind};
 fn feed(feed: &FeedConfig) -> String {
     match feed.kind {
         FeedKind::Simulated => format!("seed={} events_per_second={}", feed.seed, feed.events_per_second),
+        FeedKind::Publish => "feed=publish".into(),
         FeedKind::Replay => format!("feed=replay files={} speed={}", feed.replay.files.len(), feed.speed),
     }
 }

@@ -9,6 +9,7 @@ use actix::{Actor, Addr, Arbiter, ArbiterHandle, Recipient};
 use crate::app::watchdog::Part;
 use crate::app::{Settings, StartError};
 use crate::domain::{Bar, Clock, Interval, MarketClock, Reading, Snapshot, SymbolId, SymbolTable, Timestamp};
+use crate::feed::publish::{Door, Publish, PublishSource};
 use crate::feed::replay::ReplaySource;
 use crate::feed::simulated::backfill::{Backfill, Opening};
 use crate::feed::simulated::{SimulatedSource, Simulator, SimulatorConfig};
@@ -33,6 +34,8 @@ pub(super) struct Market {
     pub(super) delayed: Vec<DelayedMarket>,
     /// Obeys orders about the time of the market.
     pub(super) orders: Recipient<FeedOrder>,
+    /// Publishes the events of publishers.
+    pub(super) publish: Recipient<Publish>,
     /// Attaches a receiver of batches to one of these.
     pub(super) delayed_feed: Recipient<AttachDelayed>,
     /// Offset of the newest event that the feed has published.
@@ -192,6 +195,22 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
             run(simulated(&settings.feed, reading, metrics.clone())?, settings, clock, reading, metrics)
         }
         FeedKind::Replay => run(replay(settings, reading)?, settings, clock, reading, metrics),
+        FeedKind::Publish => run(published(&settings.feed, reading), settings, clock, reading, metrics),
+    }
+}
+
+/// Opens a market of which nothing is known before the first event of a publisher.
+fn published(feed: &FeedConfig, reading: Reading) -> Opened<PublishSource> {
+    let (start, table) = (reading.wall, feed.publish.table(feed.symbols_max));
+    let symbols = table.len();
+    Opened {
+        start,
+        source: PublishSource::new(start),
+        table: Arc::new(table),
+        snapshots: vec![Snapshot::default(); symbols],
+        open: vec![[None; Interval::COUNT]; symbols],
+        days: vec![None; symbols],
+        past: Box::new(|_, _| Vec::new()),
     }
 }
 
@@ -277,6 +296,7 @@ pub(super) fn run<S: Source + Send>(
         history_restarts: history.clone().recipient(),
         head: head.clone(),
         delayed: lines,
+        door: (settings.feed.kind == FeedKind::Publish).then(|| Door::new(&settings.feed, table.len())),
         metrics,
     });
     if let Some(receiver) = receiver {
@@ -289,6 +309,7 @@ pub(super) fn run<S: Source + Send>(
         archive: reader,
         delayed_feed: feed.clone().recipient(),
         orders: feed.clone().recipient(),
+        publish: feed.clone().recipient(),
         feed: feed.recipient(),
         delayed,
         head,

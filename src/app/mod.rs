@@ -151,6 +151,7 @@ impl Application {
             delayed_feed: market.delayed_feed,
             orders: market.orders,
             replays: Arc::new(replays),
+            publish: market.publish,
             clock,
             settings: settings.clone(),
             limits,

@@ -48,6 +48,9 @@ pub struct NewKey {
     /// Whether it may read metrics and control faults
     #[arg(long)]
     admin: bool,
+    /// Whether it may publish events, where feed.kind is "publish"
+    #[arg(long)]
+    publish: bool,
 }
 
 impl NewKey {
@@ -97,6 +100,9 @@ impl NewKey {
         }
         if self.admin {
             entry.push_str("admin = true\n");
+        }
+        if self.publish {
+            entry.push_str("publish = true\n");
         }
         entry
     }

@@ -20,13 +20,14 @@ use crate::app::{Certificate, MoreRoutes, StartError, operators};
 use crate::audit::Audit;
 use crate::domain::Clock;
 use crate::faults::Faults;
+use crate::feed::publish::Publish;
 use crate::feed::replay::ReplayFolder;
-use crate::feed::{Attach, AttachDelayed, FeedOrder};
+use crate::feed::{Attach, AttachDelayed, FeedOrder, Newcomers};
 use crate::history::{ArchiveReader, History};
 use crate::hub::{Hub, HubConfig, Ready};
 use crate::transport::{
     Admin, ConnectionConfig, ConnectionLimits, ConnectionTable, DelayedStream, ForeignOrigins, Health, Hubs, Inspector,
-    Order, Proxies, Site, SocketConfig, TlsSetup, Traffic, Turnstile, Worker, WorkerFaults, connections,
+    Order, Proxies, PublishDesk, Site, SocketConfig, TlsSetup, Traffic, Turnstile, Worker, WorkerFaults, connections,
 };
 
 /// Delay between the end of a stalled session and that of its connection, so that the session can count the reason
@@ -96,6 +97,7 @@ pub(super) struct WorkerParts {
     pub(super) delayed_feed: Recipient<AttachDelayed>,
     pub(super) orders: Recipient<FeedOrder>,
     pub(super) replays: Arc<ReplayFolder>,
+    pub(super) publish: Recipient<Publish>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
     pub(super) limits: ConnectionLimits,
@@ -150,6 +152,7 @@ impl WorkerParts {
             delayed: delayed.into(),
             feed: self.orders.clone(),
             replays: self.replays.clone(),
+            publish: self.publish_desk(),
             archive: self.archive.clone(),
             bars_reads: Arc::new(Semaphore::new(self.settings.server.bars_reads_max)),
             bars_answers: Rc::new(Semaphore::new(BARS_ANSWERS_MAX)),
@@ -184,6 +187,17 @@ impl WorkerParts {
             drain: self.settings.server.drain(),
         };
         (hub, Rc::new(worker))
+    }
+
+    fn publish_desk(&self) -> Rc<PublishDesk> {
+        let (config, table) = (self.settings.feed.publish.clone(), &self.hub_config.table);
+        Rc::new(PublishDesk {
+            feed: self.publish.clone(),
+            reads: Semaphore::new(config.requests_max),
+            body_timeout: Duration::from_millis(self.settings.server.request_timeout_ms),
+            newcomers: table.grows().then(|| Arc::new(Newcomers::new(table.clone(), self.hub_config.metrics.clone()))),
+            config,
+        })
     }
 
     /// Starts the hub of this thread for a delayed stream.

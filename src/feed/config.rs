@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tickcast_tape::BadRecord;
 
+use crate::feed::publish::PublishConfig;
 use crate::feed::record::RecordConfig;
 use crate::feed::replay::ReplayConfig;
 
@@ -43,6 +44,10 @@ pub struct FeedConfig {
     pub replays_max: usize,
     /// The reaction to a record of a file with a mistake.
     pub bad_record: OnBadRecord,
+    /// The reaction to a published trade that is too late for its bar.
+    pub late: OnLate,
+    /// The rules for publishers.
+    pub publish: PublishConfig,
     /// The files of a replay.
     pub replay: ReplayConfig,
     /// The recording of the stream.
@@ -69,6 +74,17 @@ impl From<OnBadRecord> for BadRecord {
     }
 }
 
+/// The reaction to a published trade that is older than the minute before the present one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLate {
+    /// It is published, and counts in the longer bars that are open.
+    #[default]
+    Correct,
+    /// It is dropped and counted.
+    Drop,
+}
+
 /// A kind of feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,6 +93,8 @@ pub enum FeedKind {
     Simulated,
     /// Files of trades, quotes and bars.
     Replay,
+    /// Programs that publish events.
+    Publish,
 }
 
 impl Default for FeedConfig {
@@ -97,6 +115,8 @@ impl Default for FeedConfig {
             files_dir: String::new(),
             replays_max: 8,
             bad_record: OnBadRecord::Stop,
+            late: OnLate::Correct,
+            publish: PublishConfig::default(),
             replay: ReplayConfig::default(),
             record: RecordConfig::default(),
         }
@@ -137,6 +157,10 @@ impl FeedConfig {
             return Err(("feed.replays_max", "must be 1 to 256"));
         }
         self.replay.validate(is_replay)?;
+        self.publish.validate(self.kind == FeedKind::Publish)?;
+        if self.kind == FeedKind::Publish && self.publish.new_symbols && self.publish.symbols.len() > self.symbols_max {
+            return Err(("feed.publish.symbols", "must be at most feed.symbols_max symbols"));
+        }
         self.record.validate()?;
         if !(1..=100).contains(&self.step_ms) {
             return Err(("feed.step_ms", "must be 1 to 100"));

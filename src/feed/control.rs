@@ -47,7 +47,7 @@ pub enum FeedError {
 /// The state of a feed. Serialized, it is the answer of `/api/v1/feed`. Times in microseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FeedStatus {
-    /// `simulated` or `replay`.
+    /// `simulated`, `replay` or `publish`.
     pub kind: &'static str,
     /// `running`, `paused`, `seeking`, `ended`, or `failed` if a file could not be read on.
     pub state: &'static str,

@@ -1,5 +1,5 @@
-//! The source of events: the `Feed` actor takes events from a [`Source`] (the simulator, or a replay of files) when they are due,
-//! numbers them, and sends each batch to the history and to every hub. It runs on an arbiter thread of its own.
+//! The source of events: the `Feed` actor takes events from a [`Source`] (the simulator, or a replay of files) when they are due, or from
+//! publishers when they come, numbers them, and sends each batch to the history and to every hub. It runs on an arbiter thread of its own.
 
 mod config;
 mod control;
@@ -8,12 +8,14 @@ mod delay;
 mod growth_test;
 mod newcomers;
 mod opening;
+pub mod publish;
 mod record;
 pub mod replay;
 mod sequencer;
 pub mod simulated;
 mod source;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,8 +25,9 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult, Recip
 use crate::domain::{Clock, MarketClock};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Publication;
+use publish::Door;
 
-pub use config::{FeedConfig, FeedKind, OnBadRecord};
+pub use config::{FeedConfig, FeedKind, OnBadRecord, OnLate};
 pub use control::{Counted, FeedError, FeedOrder, FeedStatus, ReplayStatus};
 pub use delay::{AttachDelayed, DelayGate, DelayLine, DelayParts, Evict};
 pub use newcomers::Newcomers;
@@ -80,9 +83,11 @@ pub struct Feed<S> {
     hubs: Vec<Attached>,
     /// The delayed streams.
     delayed: Vec<DelayLine>,
-    /// A batch that the history's full mailbox refused. No receiver gets a later one before the history has accepted
-    /// this one.
-    refused: Option<Batch>,
+    /// Lets in the events of publishers; `None` if the feed has another source.
+    door: Option<Door>,
+    /// Batches that the history's full mailbox refused, oldest first. No receiver gets a later one before the history has
+    /// accepted these, and nothing is published meanwhile: they are those of one step, or of one request of a publisher.
+    refused: VecDeque<Batch>,
     /// A restart that the history's full mailbox refused, likewise.
     restarting: Option<Restart>,
     head: Arc<AtomicU64>,
@@ -109,6 +114,8 @@ pub struct FeedParts<S> {
     pub head: Arc<AtomicU64>,
     /// The delayed streams.
     pub delayed: Vec<DelayLine>,
+    /// Lets in the events of publishers; `None` if the feed has another source.
+    pub door: Option<Door>,
     /// Counters.
     pub metrics: SharedMetrics,
 }
@@ -116,9 +123,9 @@ pub struct FeedParts<S> {
 impl<S: Source> Feed<S> {
     /// Returns a feed that begins to publish when it is started as an actor.
     pub fn new(parts: FeedParts<S>) -> Self {
-        let FeedParts { source, sequencer, clock, interval, market, history, history_restarts, head, delayed, metrics } =
-            parts;
-        let (hubs, refused, restarting) = (Vec::new(), None, None);
+        let FeedParts { source, sequencer, clock, interval, market, history, history_restarts, .. } = parts;
+        let FeedParts { head, delayed, door, metrics, .. } = parts;
+        let (hubs, refused, restarting) = (Vec::new(), VecDeque::new(), None);
         Self {
             source,
             sequencer,
@@ -129,6 +136,7 @@ impl<S: Source> Feed<S> {
             history_restarts,
             hubs,
             delayed,
+            door,
             refused,
             restarting,
             head,
@@ -163,9 +171,7 @@ impl<S: Source> Feed<S> {
     /// Publishes one batch; returns whether it was full. A second call at the same moment does nothing, so that a late tick is
     /// harmless.
     fn publish_due(&mut self) -> bool {
-        if let Some(batch) = self.refused.take()
-            && !self.record(batch)
-        {
+        if !self.flush() {
             return false;
         }
         if self.source.waits() && self.must_wait() {
@@ -202,7 +208,7 @@ impl<S: Source> Feed<S> {
     fn restart(&mut self) -> bool {
         if let Some(opening) = self.source.take_opening() {
             self.restarting = Some(Restart::new(self.sequencer.restart(&opening), opening));
-            self.refused = None;
+            self.refused.clear();
         }
         let Some(restart) = self.restarting.take() else { return true };
         self.head.store(self.sequencer.offset(), Ordering::Release);
@@ -226,14 +232,22 @@ impl<S: Source> Feed<S> {
     fn record(&mut self, batch: Batch) -> bool {
         self.head.store(self.sequencer.offset(), Ordering::Release);
         self.metrics.set_feed_offset(self.sequencer.offset());
-        if self.history.try_send(batch.clone()).is_err() {
-            self.metrics.history_mailbox_full.inc();
-            self.refused = Some(batch);
-            return false;
-        }
-        send_to_hubs(&mut self.hubs, &batch, &self.metrics);
-        for line in &mut self.delayed {
-            line.push(batch.clone(), self.source.held());
+        self.refused.push_back(batch);
+        self.flush()
+    }
+
+    /// Sends the batches that were kept; returns whether none is left.
+    fn flush(&mut self) -> bool {
+        while let Some(batch) = self.refused.pop_front() {
+            if self.history.try_send(batch.clone()).is_err() {
+                self.metrics.history_mailbox_full.inc();
+                self.refused.push_front(batch);
+                return false;
+            }
+            send_to_hubs(&mut self.hubs, &batch, &self.metrics);
+            for line in &mut self.delayed {
+                line.push(batch.clone(), self.source.held());
+            }
         }
         true
     }

@@ -21,6 +21,11 @@ impl Newcomers {
         Self { table, metrics, is_reported: AtomicBool::new(false) }
     }
 
+    /// Returns how many symbols can be added at this moment.
+    pub fn room(&self) -> usize {
+        self.table.symbols_max().saturating_sub(self.table.len())
+    }
+
     /// Returns the index of the symbol of an event; if it is new, the instrument that `describe` makes is added. `None` if the table is
     /// full: the source drops the event, which is counted in `symbols_refused`.
     pub fn id(&self, symbol: Symbol, describe: impl FnOnce() -> Instrument) -> Option<SymbolId> {

@@ -19,8 +19,8 @@ pub struct Sequencer {
     offset: u64,
     seq: Vec<[u64; Channel::COUNT]>,
     open: Vec<OpenBars>,
-    /// Last price of each symbol that has one.
-    last: Vec<Option<Price>>,
+    /// Time and price of the last trade of each symbol that has a price.
+    last: Vec<Option<(Timestamp, Price)>>,
     /// Start of the present day.
     day: Timestamp,
     /// Start of the present minute.
@@ -41,11 +41,17 @@ impl Sequencer {
         last: Vec<Option<Price>>,
         start: Timestamp,
     ) -> Self {
+        let resume = |(open, day)| {
+            let mut bars = OpenBars::resume(open, day);
+            // A trade of the minute before is late, also if it is the first one.
+            bars.begin_minute(start);
+            bars
+        };
         Self {
             offset: 0,
             seq: vec![[0; Channel::COUNT]; open.len()],
-            open: open.into_iter().zip(days).map(|(open, day)| OpenBars::resume(open, day)).collect(),
-            last,
+            open: open.into_iter().zip(days).map(resume).collect(),
+            last: last.into_iter().map(|price| Some((start, price?))).collect(),
             day: Interval::D1.start_of(start),
             minute: Interval::M1.start_of(start),
             is_updated: false,
@@ -73,7 +79,8 @@ impl Sequencer {
         let new = Self::new(self.table.clone(), open.clone(), days.clone(), opening.last_prices(), *start);
         let (offset, seq) = (self.offset, std::mem::take(&mut self.seq));
         *self = Self { offset, seq, ..new };
-        // Symbols that the state does not know begin without.
+        // Symbols that the state does not know begin without, and so do those that have had no event.
+        self.seq.resize(self.seq.len().max(self.open.len()), [0; Channel::COUNT]);
         if let Some(last) = self.seq.len().checked_sub(1).and_then(|last| u32::try_from(last).ok()) {
             self.make_room(SymbolId(last));
         }
@@ -84,6 +91,11 @@ impl Sequencer {
     pub(super) fn open_bars(&self) -> (Vec<[Option<Bar>; Interval::COUNT]>, Vec<Option<Bar>>) {
         let open = |bars: &OpenBars| Interval::ALL.map(|interval| bars.bar(interval));
         (self.open.iter().map(open).collect(), self.open.iter().map(OpenBars::day).collect())
+    }
+
+    /// Returns whether the bar of a trade of this time is open, or is that of the previous minute, which may still change.
+    pub(super) fn has_bar_of(&self, ts: Timestamp) -> bool {
+        ts >= self.minute.plus_micros(-Interval::M1.micros())
     }
 
     /// Returns the offset of the newest event.
@@ -99,8 +111,9 @@ impl Sequencer {
                 self.close_bars(trade.ts, out);
                 self.open[id.index()].add(trade);
                 // A late trade is not the last one.
-                if trade.ts.plus_micros(Interval::S1.micros()) >= self.boundary {
-                    self.last[id.index()] = Some(trade.price);
+                let last = &mut self.last[id.index()];
+                if last.is_none_or(|(ts, _)| trade.ts >= ts) {
+                    *last = Some((trade.ts, trade.price));
                 }
             }
             EventBody::Quote(quote) => self.close_bars(quote.ts, out),
@@ -146,7 +159,7 @@ impl Sequencer {
         if day > self.day {
             self.day = day;
             for id in self.ids() {
-                if let Some(prev_close) = self.last[id.index()] {
+                if let Some((_, prev_close)) = self.last[id.index()] {
                     self.number(id, EventBody::Day(Day { ts: day, prev_close }), out);
                 }
             }

@@ -12,7 +12,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::metrics::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, RENEWAL_RESULTS, TICKET_RESULTS};
+use crate::metrics::{
+    AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, PUBLISH_REFUSALS, RENEWAL_RESULTS, TICKET_RESULTS,
+};
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 /// Bounds of the histogram of event ages, in seconds.
@@ -218,6 +220,12 @@ labelled!(
     Tickets,
     "result",
     TICKET_RESULTS
+);
+labelled!(
+    /// Counters by the reason why events of a publisher are refused.
+    PublishRefusals,
+    "reason",
+    PUBLISH_REFUSALS
 );
 labelled!(
     /// Counters by the kind of a fault.

@@ -1,7 +1,7 @@
 //! The values of labels that are not those of an enum of the protocol.
 
 /// Codes of errors over HTTP, beside those of [`ErrorCode`](crate::protocol::ErrorCode).
-pub const HTTP_ERRORS: [&str; 13] = [
+pub const HTTP_ERRORS: [&str; 16] = [
     "not_found",
     "method_not_allowed",
     "upgrade_required",
@@ -15,6 +15,9 @@ pub const HTTP_ERRORS: [&str; 13] = [
     "forbidden",
     "connection_limit",
     "unknown_host",
+    "conflict",
+    "too_large",
+    "other_request",
 ];
 
 /// Results of the check of a client's credentials.
@@ -50,6 +53,9 @@ pub const RENEWAL_RESULTS: [&str; 4] = ["accepted", "refused", "other_name", "to
 
 /// The fates of tickets.
 pub const TICKET_RESULTS: [&str; 6] = ["issued", "accepted", "unknown", "spent", "ended", "full"];
+
+/// Reasons why events of a publisher are refused.
+pub const PUBLISH_REFUSALS: [&str; 5] = ["bad_event", "too_large", "busy", "other_request", "other_source"];
 
 /// The kinds of faults on request.
 pub const FAULT_KINDS: [&str; 17] = [

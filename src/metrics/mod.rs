@@ -22,10 +22,12 @@ use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
 pub use kinds::{Ages, WriteTimes};
 use kinds::{
-    Auths, Closes, Errors, Excesses, Faults, Hubs, Recoveries, Refreshes, Refusals, Rendered, Renewals, Seconds,
-    Tickets,
+    Auths, Closes, Errors, Excesses, Faults, Hubs, PublishRefusals, Recoveries, Refreshes, Refusals, Rendered,
+    Renewals, Seconds, Tickets,
 };
-pub use labels::{AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, RENEWAL_RESULTS, TICKET_RESULTS};
+pub use labels::{
+    AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, PUBLISH_REFUSALS, RENEWAL_RESULTS, TICKET_RESULTS,
+};
 
 /// Makes a struct of metrics that registers each of its fields.
 macro_rules! metrics {
@@ -76,6 +78,14 @@ metrics! {
     Metrics {
         /// Events that the feed has published.
         pub events_published: Counter,
+        /// Events of publishers that were published.
+        pub events_received: Counter,
+        /// Requests of publishers that were refused or must wait, by reason: nothing of them was published.
+        publishes_refused: PublishRefusals,
+        /// Requests of publishers that were repeated with their `Idempotency-Key`, and published nothing.
+        pub publishes_repeated: Counter,
+        /// Events of publishers that were dropped because they were too late (`feed.late`).
+        pub late_dropped: Counter,
         /// Batches that a hub's full mailbox refused; the hub reads them from the history instead.
         pub hub_mailbox_full: Counter,
         /// Steps that the feed postponed because the history's mailbox was full.
@@ -276,6 +286,16 @@ impl Metrics {
     /// Counts an error sent to a client over HTTP: the code of an [`ErrorCode`], or one of [`HTTP_ERRORS`].
     pub fn count_problem(&self, code: &'static str) {
         self.errors.of(code).inc();
+    }
+
+    /// Counts a refusal of events of a publisher, for one of [`PUBLISH_REFUSALS`].
+    pub fn count_publish_refused(&self, reason: &'static str) {
+        self.publishes_refused.of(reason).inc();
+    }
+
+    /// Returns how often events of publishers were refused for this reason.
+    pub fn publishes_refused(&self, reason: &'static str) -> u64 {
+        self.publishes_refused.of(reason).get()
     }
 
     /// Counts a refusal sent to a client in the dialect of a vendor.

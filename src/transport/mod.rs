@@ -29,6 +29,7 @@ mod pieces;
 mod poll;
 mod problem;
 mod protection;
+mod publish;
 mod query;
 mod replay;
 mod rest;
@@ -70,10 +71,11 @@ pub use hosts::AllowedHosts;
 pub use inspect::{Inspector, InspectorConfig};
 pub use origin::AllowedOrigins;
 pub use problem::Problem;
+pub use publish::PublishDesk;
 pub use status::Health;
 pub use traffic::Traffic;
 pub use turnstile::{Order, Turnstile};
-pub use websocket::{MessageHandler, Opening};
+pub use websocket::{MessageHandler, Opening, Reading};
 
 use connection::state::ConnectionState;
 use replay::Played;
@@ -92,6 +94,8 @@ pub struct Worker {
     pub feed: Recipient<FeedOrder>,
     /// The files that clients may have played for themselves.
     pub replays: Arc<ReplayFolder>,
+    /// Publishes the events of publishers.
+    pub publish: Rc<PublishDesk>,
     /// Reads bars.
     pub archive: ArchiveReader,
     /// One permit per read of bars, `server.bars_reads_max`.
@@ -288,6 +292,12 @@ fn addresses(worker: &Worker, config: &mut web::ServiceConfig) {
             web::resource("/feed/{order}")
                 .route(web::post().to(feed::order))
                 .default_service(web::to(ticket::method_not_allowed)),
+        )
+        .service(
+            web::resource("/publish")
+                .route(web::post().to(publish::publish))
+                .route(web::get().to(publish::open))
+                .default_service(web::to(publish::method_not_allowed)),
         )
         .service(
             web::resource("/ticket")

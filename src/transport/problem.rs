@@ -11,6 +11,7 @@ use actix_web::http::header::{
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 
+use crate::feed::publish::BadEvents;
 use crate::metrics::{Metrics, SharedMetrics};
 use crate::protocol::{ErrorCode, Mistake};
 use crate::transport::Worker;
@@ -31,6 +32,8 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     symbols: Vec<String>,
+    /// The place of the bad event among those that a publisher has sent, from 0.
+    index: Option<u32>,
     /// How long a temporary problem lasts at least.
     retry_after_ms: u64,
     /// Whether the connection is closed after the response.
@@ -48,6 +51,7 @@ impl Problem {
             code,
             detail: detail.into(),
             symbols: Vec::new(),
+            index: None,
             retry_after_ms: 0,
             closes: false,
             challenge: None,
@@ -69,6 +73,23 @@ impl Problem {
             _ => StatusCode::BAD_REQUEST,
         };
         Self { symbols, ..Self::new(status, code.name(), message) }.after_ms(retry_after_ms.unwrap_or(0))
+    }
+
+    /// Returns the response to events of a publisher that are not published: 413 for too many, 400 for bad ones.
+    pub(super) fn bad_events(bad: BadEvents) -> Self {
+        let index = bad.index.and_then(|index| u32::try_from(index).ok());
+        let whole = bad.is_too_large().then(|| Self::too_large(&*bad.reason));
+        whole.unwrap_or(Self { index, ..Self::new(StatusCode::BAD_REQUEST, bad.code.name(), bad.reason) })
+    }
+
+    /// Returns 413: the body is too long.
+    pub(super) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    /// Returns 422: the name of the request is that of another one.
+    pub(super) fn other_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "other_request", detail)
     }
 
     /// Returns 426 (RFC 6455 section 4.4, RFC 9110 section 15.5.22): the address requires WebSocket version 13.
@@ -245,6 +266,9 @@ impl Problem {
         if !self.symbols.is_empty() {
             document["symbols"] = json!(self.symbols);
         }
+        if let Some(index) = self.index {
+            document["index"] = json!(index);
+        }
         document.to_string()
     }
 
@@ -363,11 +387,13 @@ mod tests {
             Problem::forbidden(""),
             Problem::rate_limited(""),
             Problem::key_connection_limit(),
+            Problem::conflict(""),
+            Problem::too_large(""),
+            Problem::other_request(""),
         ];
         for problem in problems {
-            let is_listed =
-                HTTP_ERRORS.contains(&problem.code) || ErrorCode::ALL.iter().any(|code| code.name() == problem.code);
-            assert!(is_listed, "{problem}");
+            let is_code = |code: &ErrorCode| code.name() == problem.code;
+            assert!(HTTP_ERRORS.contains(&problem.code) || ErrorCode::ALL.iter().any(is_code), "{problem}");
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Proble
     Parameters::of(&request)?.finish()?;
     Worker::of(&request).answer_turns.clone().pass().await;
     let table = gate::visible(&request);
+    // Readers come again for what is added.
+    let begin = if table.grows() { r#"{"grows":true,"symbols":["# } else { r#"{"symbols":["# };
     let ids: Vec<_> = table.ids().collect();
     gate::charge(&request, NAME_WORK * ids.len() as u64);
     let encode = move |id: &SymbolId, out: &mut Vec<u8>| {
@@ -39,7 +41,7 @@ pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Proble
         // Writing text to a buffer in memory cannot fail.
         let _ = serde_json::to_writer(out, &item);
     };
-    let answer = pieces::begin(Array::new(r#"{"symbols":["#.into(), ids, encode));
+    let answer = pieces::begin(Array::new(begin.into(), ids, encode));
     let mut response = pieces::json(&request, answer, None)?;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)

@@ -19,22 +19,46 @@ export class Listings {
   /** The run of the server whose symbols are known. @type {string | null} */
   #epoch = null;
   #isLoading = false;
+  /** Whether the server may add symbols. */
+  #grows = false;
   /** Whether the list has come. */
   isLoaded = false;
 
   /** Loads the symbols that a run of the server trades, unless they are known. Returns whether that was done. @param {string | null} epoch */
   async load(epoch) {
-    if (this.#isLoading || (epoch !== null && epoch === this.#epoch)) return false;
+    if (epoch !== null && epoch === this.#epoch) return false;
+    const symbols = await this.#fetch();
+    if (!symbols) return false; // The next connection tries again.
+    this.#take(symbols);
+    this.#epoch = epoch;
+    return true;
+  }
+
+  /** Loads the symbols again if the server may have added some. Returns whether it has. */
+  async refresh() {
+    const symbols = this.#grows ? await this.#fetch() : null;
+    if (!symbols || symbols.length === this.all.length) return false;
+    this.#take(symbols);
+    return true;
+  }
+
+  /** @param {Listing[]} symbols */
+  #take(symbols) {
+    this.all = symbols;
+    this.bySymbol = new Map(symbols.map((listing) => [listing.symbol, listing]));
+    this.isLoaded = true;
+    this.#refused.clear();
+  }
+
+  async #fetch() {
+    if (this.#isLoading) return null;
     this.#isLoading = true;
     try {
-      this.all = await fetchListings();
-      this.bySymbol = new Map(this.all.map((listing) => [listing.symbol, listing]));
-      this.isLoaded = true;
-      this.#epoch = epoch;
-      this.#refused.clear();
-      return true;
+      const { symbols, grows = false } = await fetchListings();
+      this.#grows = grows;
+      return symbols;
     } catch {
-      return false; // The next connection tries again.
+      return null;
     } finally {
       this.#isLoading = false;
     }

@@ -38,6 +38,8 @@ const PULSE_MS = 500;
 const PAINT_MS = 80;
 /** The list of symbols is fetched without a connection if none is open after this time. */
 const PATIENCE_MS = 1_500;
+/** The time between two looks for symbols that the server has added. */
+const NEW_SYMBOLS_MS = 5_000;
 /** How long no `lag` may come before the page subscribes anew, which brings fresh snapshots. */
 const LAG_QUIET_MS = 2_000;
 /** How often the figures of the day are fetched anew. */
@@ -379,5 +381,8 @@ export function goLive() {
   });
   link.start();
   setTimeout(() => void panel.load(market.epoch), PATIENCE_MS);
+  setInterval(() => {
+    if (!document.hidden) void panel.refresh();
+  }, NEW_SYMBOLS_MS);
   pulse();
 }

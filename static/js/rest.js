@@ -68,12 +68,8 @@ async function getJson(url, signal, begun) {
   throw new AnswerError(response.status, problem?.detail ?? problem?.title ?? response.statusText);
 }
 
-/** @returns {Promise<Listing[]>} */
-export async function fetchListings() {
-  /** @type {{ symbols: Listing[] }} */
-  const { symbols } = await getJson("api/v1/symbols");
-  return symbols;
-}
+/** `grows`: whether the server may add symbols. @returns {Promise<{ symbols: Listing[], grows?: boolean }>} */
+export const fetchListings = () => getJson("api/v1/symbols");
 
 /**
  * @param {string} symbol

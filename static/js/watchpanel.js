@@ -147,7 +147,15 @@ export class WatchPanel {
 
   /** Loads the symbols that a run of the server trades. @param {string | null} epoch */
   async load(epoch) {
-    if (!(await this.listings.load(epoch))) return;
+    if (await this.listings.load(epoch)) this.#relist();
+  }
+
+  /** Loads those that the server has added meanwhile. */
+  async refresh() {
+    if (await this.listings.refresh()) this.#relist();
+  }
+
+  #relist() {
     this.#search.refresh();
     const { all, bySymbol } = this.listings;
     if (this.#lists.replaceFirst(all.map((listing) => listing.symbol))) {

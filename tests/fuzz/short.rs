@@ -156,6 +156,7 @@ tests! {
     massive,
     native,
     proxy_header,
+    publish,
     query,
     recording,
     revoked_file,

@@ -268,7 +268,8 @@ async fn servers_with_the_same_secret_accept_each_others_tickets() {
 
 #[actix_web::test]
 async fn a_bad_secret_file_or_page_key_is_refused_in_one_line() {
-    let ring = KeyRing::new(&two_keys());
+    let [wide, narrow] = two_keys();
+    let ring = KeyRing::new(&[wide, narrow, entry("publisher", "symbols = []\npublish = true")]);
     let keys = ("TICKCAST__AUTH__KEYS_FILE", ring.path.to_str().unwrap());
     let required = ("TICKCAST__AUTH__REQUIRED", "true");
     let (short, open) = (SecretFile::new("short", &[7; 31], 0o600), SecretFile::new("open", &[7; 32], 0o604));
@@ -279,6 +280,7 @@ async fn a_bad_secret_file_or_page_key_is_refused_in_one_line() {
         ("TICKET_SECRET_FILE", missing, "No such file"),
         ("PAGE_KEY", "nobody".into(), "no key nobody"),
         ("PAGE_KEY", WIDE.into(), "must not have admin"),
+        ("PAGE_KEY", "publisher".into(), "must not have admin or publish"),
         ("TICKETS_MAX", "0".into(), "auth.tickets_max"),
         ("TICKET_MS", "999".into(), "auth.ticket_ms"),
     ] {

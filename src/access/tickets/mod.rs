@@ -65,10 +65,10 @@ impl Keys {
 }
 
 impl Guard {
-    /// Returns the key of the pages; `None` if the file does not list it, or lists it as one of an operator, which everybody would be then.
+    /// Returns the key of the pages; `None` if the file does not list it, or lists it as one of an operator or a publisher, which everybody would be then.
     fn page_key(&self) -> Option<Identity> {
         let key = self.current().by_id(&self.page_key)?.found_by(|_| true)?;
-        (!key.entitlement().admin).then_some(key)
+        key.entitlement().suits_everybody().then_some(key)
     }
 
     /// Returns the client of a ticket.
@@ -87,8 +87,9 @@ impl Guard {
             // Its secret may have been removed since.
             Ok(Bearer::OfFile { name, print }) => {
                 let key = self.current().by_id(&name).cloned();
-                let key =
-                    key.filter(|key| !is_page_ticket(text) || (name == self.page_key && !key.entitlement().admin));
+                let key = key.filter(|key| {
+                    !is_page_ticket(text) || (name == self.page_key && key.entitlement().suits_everybody())
+                });
                 let is_of_ticket = |secret: &Digest| self.tickets.print_of(secret) == print;
                 key.and_then(|key| key.found_by(is_of_ticket)).ok_or(KeyError::Ticket.into())
             }

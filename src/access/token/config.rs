@@ -71,6 +71,8 @@ pub struct JwtDefault {
     pub work_per_second_max: u32,
     /// The least delay: 0 or one of `auth.delays_ms`. Milliseconds.
     pub delay_ms: u64,
+    /// Whether tokens may permit to publish. One that does not say so permits it not.
+    pub publish: bool,
 }
 
 impl Default for JwtConfig {
@@ -104,6 +106,7 @@ impl Default for JwtDefault {
             connections_max: 0,
             work_per_second_max: 0,
             delay_ms: 0,
+            publish: false,
         }
     }
 }

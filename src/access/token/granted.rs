@@ -20,6 +20,7 @@ pub(super) struct Granted {
     connections_max: Option<u64>,
     work_per_second_max: Option<u64>,
     delay_ms: Option<u64>,
+    publish: Option<bool>,
 }
 
 /// The most that a token may permit.
@@ -32,6 +33,7 @@ pub(super) struct Bounds {
     connections_max: usize,
     work_per_second_max: u32,
     delay_ms: u64,
+    publish: bool,
     /// The delays that a token may have.
     delays: Delays,
 }
@@ -62,12 +64,13 @@ impl Bounds {
             connections_max: config.connections_max,
             work_per_second_max: config.work_per_second_max,
             delay_ms: config.delay_ms,
+            publish: config.publish,
             delays: delays.clone(),
         })
     }
 
-    /// Returns the entitlement of a token with this claim: what the claim leaves out is as in the bounds, but for the symbols, and
-    /// nothing exceeds them.
+    /// Returns the entitlement of a token with this claim: what the claim leaves out is as in the bounds, but for the symbols and the
+    /// right to publish, and nothing exceeds them.
     ///
     /// # Errors
     ///
@@ -108,6 +111,7 @@ impl Bounds {
                 "tickcast.work_per_second_max",
             )?,
             expires_at: Some(expires_at),
+            publish: self.publish && granted.publish == Some(true),
             ..Entitlement::nothing()
         })
     }
@@ -198,6 +202,20 @@ mod tests {
             let bounds = bounds(|config| config.delay_ms = default);
             assert_eq!(bounds.entitlement(granted(claim), END).unwrap().delay_ms, delay_ms, "{default} {claim}");
         }
+    }
+
+    #[test]
+    fn a_token_may_publish_if_it_says_so_and_the_settings_permit_it() {
+        for (permitted, claim, may) in [
+            (true, r#"{"publish":true}"#, true),
+            (true, r#"{"publish":false}"#, false),
+            (true, "{}", false),
+            (false, r#"{"publish":true}"#, false),
+        ] {
+            let bounds = bounds(|config| config.publish = permitted);
+            assert_eq!(bounds.entitlement(granted(claim), END).unwrap().publish, may, "{permitted} {claim}");
+        }
+        assert!(serde_json::from_str::<Granted>(r#"{"publish":1}"#).is_err());
     }
 
     proptest! {

@@ -98,8 +98,10 @@ fn enter(request: &HttpRequest) -> Result<(), Problem> {
     }
     let identity = identify(worker, request, way)?;
     // Where no key is needed, anybody without one may read the metrics, as without a key file.
-    if matches!(way, Way::Admin | Way::Control) {
-        permit_operator(&identity)?;
+    match way {
+        Way::Admin | Way::Control => permit_operator(&identity)?,
+        Way::Publish => permit_publisher(&identity)?,
+        _ => {}
     }
     costs::admit(request, None, &identity)?;
     request.extensions_mut().insert(identity);
@@ -159,6 +161,20 @@ fn knock(worker: &Worker, request: &HttpRequest) -> Result<(), Problem> {
 fn permit_operator(identity: &Identity) -> Result<(), Problem> {
     let is_operator = identity.entitlement().admin;
     if is_operator { Ok(()) } else { Err(Problem::forbidden("this address is for keys with admin = true")) }
+}
+
+fn permit_publisher(identity: &Identity) -> Result<(), Problem> {
+    let may = identity.entitlement().publish;
+    if may { Ok(()) } else { Err(Problem::forbidden("this address is for keys with publish = true")) }
+}
+
+/// Checks once more, in the handler of an address for publishers, that the request comes from one, see [`check_operator`].
+///
+/// # Errors
+///
+/// Returns 403.
+pub(super) fn check_publisher(request: &HttpRequest) -> Result<(), Problem> {
+    permit_publisher(&identity(request))
 }
 
 /// Checks once more, in the handler of an address for operators, that the request comes from one: the address is judged by its name

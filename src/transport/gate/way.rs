@@ -25,6 +25,8 @@ pub(super) enum Way {
     Admin,
     /// The same, also where keys are required: an address on the listeners of clients.
     Control,
+    /// Clients with a key that has `publish`.
+    Publish,
     /// Clients of a vendor. The address asks for the key in the vendor's own way.
     Vendor,
 }
@@ -77,6 +79,7 @@ impl Way {
             "/api/v1/stream" | "/api/v1/replay" | "/handshake/capture" => Self::Stream,
             "/api/v1/ticket" => Self::Ticket,
             path if path.starts_with("/api/v1/feed/") => Self::Control,
+            "/api/v1/publish" => Self::Publish,
             path if PAGES.contains(&path) || path.starts_with("/static/") => Self::Open,
             _ => Self::Native,
         }

@@ -143,7 +143,8 @@ fn open_on<H: MessageHandler>(
         let budget = FrameBudget(RateLimiter::per_second(control_frames_per_second_max, now).with_pauses(pauses));
         let frames = FrameReader::new(socket.clone(), message_bytes_max, budget);
         ctx.add_stream(frames);
-        let handler = H::open(session, Opening { name: &name, request, worker, ender: ender.clone() }, now);
+        let opening = Opening { name: &name, request, worker, ender: ender.clone(), reading: socket.clone() };
+        let handler = H::open(session, opening, now);
         let mut session = WebSocketSession {
             stranger: stranger(worker, request, &handler, ender),
             session: Some(handler),

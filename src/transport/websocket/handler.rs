@@ -1,6 +1,7 @@
 //! The interface between the session actor, which reads frames, and the code that handles messages. The native protocol has the
 //! handler [`Session`]; the dialects of vendors have others, and a program that embeds the server may add its own.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
@@ -10,6 +11,7 @@ use crate::protocol::native::Native;
 use crate::protocol::{CloseReason, Dialect};
 use crate::session::{Session, SessionConfig};
 use crate::transport::Worker;
+use crate::transport::websocket::Reading;
 
 /// The handshake of a client, for its handler.
 pub struct Opening<'a> {
@@ -22,6 +24,8 @@ pub struct Opening<'a> {
     /// Ends the session, from any thread: send it an [`End`](crate::hub::End) with `try_send`. An error means that the session is
     /// ending already.
     pub ender: Ender,
+    /// Stops the reading of the client's frames for a while.
+    pub reading: Rc<dyn Reading>,
 }
 
 /// Handles the messages of one WebSocket client. Answers go to the outbox of its session.
@@ -85,6 +89,11 @@ pub trait MessageHandler: Sized + Unpin + 'static {
     /// [`Session::pause`]: without it neither `session.work_per_second_max` nor `push.turn_work_max` limits its requests, and
     /// one client can delay all others.
     fn pause(&mut self, now: Instant) -> Duration;
+
+    /// Returns whether the handler has stopped the reading of frames, see [`Reading`]. Its client does not count as silent then.
+    fn is_holding(&self) -> bool {
+        false
+    }
 
     /// Returns the time at which the session is closed for this reason unless the deadline has been lifted. A deadline that
     /// [`Self::open`] sets is observed at once, a later one within a quarter of `session.stall_timeout_ms`.

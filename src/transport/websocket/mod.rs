@@ -12,10 +12,12 @@ mod handler;
 mod identity;
 mod measured;
 pub(super) mod reader;
+mod reading;
 mod recorder;
 mod socket;
 pub(super) mod upgrade;
 mod utf8;
+mod watch;
 mod writer;
 
 use std::rc::Rc;
@@ -38,6 +40,7 @@ use awaited::awaits_key;
 pub(super) use entry::{open, open_admitted, open_replay};
 pub use handler::{MessageHandler, Opening};
 use reader::Assembler;
+pub use reading::Reading;
 pub(super) use recorder::Recorder;
 use socket::SessionSocket;
 
@@ -211,28 +214,6 @@ impl<H: MessageHandler> WebSocketSession<H> {
     fn end(&mut self, ctx: &mut Context<Self>) {
         self.socket.outbox().borrow_mut().finish(Instant::now());
         ctx.stop();
-    }
-
-    fn check(&mut self, ctx: &mut Context<Self>) {
-        let Some(session) = &mut self.session else { return };
-        let now = Instant::now();
-        let watched = session.watch(now);
-        let checked = watched.and_then(|()| self.liveness.check(now, session.deadline(), || session.heartbeat(now)));
-        match checked {
-            Ok(next) => _ = ctx.run_later(next, Self::check),
-            // A fault delays what the client reads and sends.
-            Err(CloseReason::Stalled | CloseReason::Idle | CloseReason::AuthTimeout) if self.socket.spares() => {
-                self.was_spared = true;
-                self.liveness.heard(now);
-                ctx.run_later(self.config.heartbeat(), Self::check);
-            }
-            // After the fault the client has the time that it could not use.
-            Err(CloseReason::AuthTimeout) if std::mem::take(&mut self.was_spared) => {
-                ctx.run_later(self.config.auth_timeout(), Self::check);
-            }
-            Err(CloseReason::Stalled) => self.give_up(CloseReason::Stalled, ctx),
-            Err(reason) => self.close(reason, ctx),
-        }
     }
 
     /// Ends a session without a close frame, because none would reach its client.

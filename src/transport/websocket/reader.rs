@@ -142,6 +142,8 @@ impl<D: Dialect> Stream for FrameReader<D> {
             if let Some(until) = frames.socket.pause().get() {
                 // The rest must not keep the thread's read buffer meanwhile.
                 frames.shrink();
+                // Who ends the pause early wakes this task; it has read no further since the last frame, perhaps.
+                frames.socket.keep_reader(cx);
                 let timer = frames.timer.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
                 if timer.deadline() != until.into() {
                     timer.as_mut().reset(until.into());

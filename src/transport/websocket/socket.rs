@@ -49,7 +49,7 @@ pub(super) struct SessionSocket<D> {
     /// The time before which the session must not read its next frame, if there is one.
     pause: Cell<Option<Instant>>,
     /// Wakes the session, which reads.
-    reader: RefCell<Option<Waker>>,
+    pub(super) reader: RefCell<Option<Waker>>,
     outbox: SharedOutbox,
     metrics: SharedMetrics,
     pub(super) write_bytes_max: usize,
@@ -151,10 +151,7 @@ impl<D: Dialect> SessionSocket<D> {
 
     /// Returns bytes of the client; `None` after the last ones.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Option<BytesMut>> {
-        let mut reader = self.reader.borrow_mut();
-        if !reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
-            *reader = Some(cx.waker().clone());
-        }
+        self.keep_reader(cx);
         let bytes = match &mut *self.link.borrow_mut() {
             Link::Awaited => return Poll::Pending,
             Link::Ended => None,
@@ -230,12 +227,6 @@ impl<D: Dialect> SessionSocket<D> {
             recorder.server(buffer);
         }
         Poll::Ready(true)
-    }
-
-    pub(super) fn wake_reader(&self) {
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
     }
 }
 

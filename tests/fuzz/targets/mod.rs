@@ -19,6 +19,7 @@ mod massive;
 mod native;
 mod parts;
 mod proxy_header;
+mod publish;
 mod query;
 mod recording;
 mod revoked_file;
@@ -58,6 +59,7 @@ targets! {
     massive,
     native,
     proxy_header,
+    publish,
     query,
     recording,
     revoked_file,

@@ -8,6 +8,8 @@ use crate::domain::{Bar, Channel, Correction, Event, EventBody, Interval, Price,
 pub struct Snapshot {
     /// Time of the last trade or quote, or start of the day if that is later.
     pub ts: Timestamp,
+    /// Time of the last trade, which may be before that of a quote.
+    pub traded_at: Timestamp,
     /// The last trade, or the last price of the day before without one of its own.
     pub last: Option<Last>,
     /// The best bid and ask.
@@ -96,6 +98,7 @@ impl Snapshot {
     pub fn untraded(prev_close: Price, quote: &Quote, last_size: Size) -> Self {
         Self {
             ts: quote.ts,
+            traded_at: quote.ts,
             last: Some(Last { price: prev_close, size: last_size }),
             quote: Some(quote.into()),
             day: Some(DayPrices::of(prev_close)),
@@ -110,7 +113,8 @@ impl Snapshot {
         self.seq[event.channel().index()] = event.seq;
         match &event.body {
             EventBody::Trade(trade) => self.trade(trade),
-            EventBody::Quote(quote) => (self.ts, self.quote) = (quote.ts, Some(quote.into())),
+            // Quotes of a symbol ascend, but a trade may be ahead of them.
+            EventBody::Quote(quote) => (self.ts, self.quote) = (self.ts.max(quote.ts), Some(quote.into())),
             EventBody::Correction(correction) => self.correct(correction),
             EventBody::Cancel(cancel) => self.cancel(&cancel.trade),
             EventBody::Bar(..) | EventBody::UpdatedBar(_) | EventBody::DailyBar(_) | EventBody::Gap(_) => {}
@@ -137,8 +141,9 @@ impl Snapshot {
             return;
         }
         // A trade that is reported late is not the last one.
-        if trade.ts >= self.ts || self.last.is_none() {
+        if trade.ts >= self.traded_at || self.last.is_none() {
             self.ts = self.ts.max(trade.ts);
+            self.traded_at = trade.ts;
             self.last = Some(Last { price: trade.price, size: trade.size });
         }
         match &mut self.day {
@@ -228,8 +233,14 @@ mod tests {
             "the first trade is the last one, however late"
         );
         assert_eq!((snapshot.day, snapshot.prev_close), (Some(DayPrices::of(last.price)), None));
-        snapshot.apply(&event(3, trade(6, 90, 5)));
-        assert_eq!(snapshot.day.map(|day| (day.high, day.low)), Some((last.price, Price::from_cents(90))));
+        snapshot.apply(&event(3, trade(3, 120, 5)));
+        assert_eq!((snapshot.last, snapshot.ts), (Some(last), offered.ts), "an older trade is not the last one");
+        snapshot.apply(&event(4, trade(5, 90, 5)));
+        let newer = Last { price: Price::from_cents(90), size: Size::new(5) };
+        assert_eq!(snapshot.last, Some(newer), "a trade is compared with trades, not with quotes");
+        snapshot.apply(&event(5, EventBody::Quote(Quote { ts: Timestamp::from_micros(2), ..quote() })));
+        assert_eq!(snapshot.ts, offered.ts, "time does not go back");
+        assert_eq!(snapshot.day.map(|day| (day.high, day.low)), Some((Price::from_cents(120), Price::from_cents(90))));
     }
 
     #[test]

@@ -1,0 +1,36 @@
+// @ts-check
+// Checks the list of symbols of a server whose feed adds some.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Listings } from "../js/listings.js";
+
+/** Answers requests with these lists, one after another. @param {object[]} answers */
+function serve(answers) {
+  let requests = 0;
+  globalThis.fetch = async () => Response.json(answers[requests++]);
+  return () => requests;
+}
+
+const listing = (/** @type {string} */ symbol) => ({ symbol, name: symbol, sector: "" });
+
+test("symbols that the server adds are known at the next look, and refused ones no longer", async () => {
+  const requests = serve([{ grows: true, symbols: [listing("AA")] }, { grows: true, symbols: [listing("AA")] }, { grows: true, symbols: [listing("AA"), listing("BB")] }]);
+  const listings = new Listings();
+  assert.equal(await listings.load("e1"), true);
+  listings.refuse(["BB"]);
+  assert.equal(listings.isUnknown("BB"), true);
+  assert.equal(await listings.load("e1"), false);
+  assert.equal(await listings.refresh(), false);
+  assert.equal(await listings.refresh(), true);
+  assert.equal(listings.isUnknown("BB"), false);
+  assert.deepEqual(listings.all.map(({ symbol }) => symbol), ["AA", "BB"]);
+  assert.equal(requests(), 3);
+});
+
+test("a server whose symbols are fixed is not asked again", async () => {
+  const requests = serve([{ symbols: [listing("AA")] }]);
+  const listings = new Listings();
+  await listings.load("e1");
+  assert.equal(await listings.refresh(), false);
+  assert.equal(requests(), 1);
+});
