@@ -3,7 +3,7 @@ SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 LINTERS := static/node_modules/typescript/package.json
 
-.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps operations-deps sdk-deps bench compare load hostile fuzz screenshot pictures doc clean
+.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps operations-deps sdk-deps bench compare load hostile fuzz publish-proof publish-rate screenshot pictures doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -53,6 +53,16 @@ hostile: $(LIBRARY) ## measure the effect of one hostile client on the latency o
 
 fuzz: $(LIBRARY) ## run each fuzz target RUNS times, ten million by default (hours); see docs/FUZZING.md
 	tests/fuzz/run.sh
+
+EVENTS ?= 10000000
+
+publish-proof: $(LIBRARY) ## publish EVENTS events, ten million by default, through connections that are cut, and check that each arrives once (6 minutes)
+	cargo build --release --locked --bin tickcast
+	python3 tests/publish/proof.py --server target/release/tickcast --events $(EVENTS)
+
+publish-rate: $(LIBRARY) ## measure the events a second of one publisher, in batches of 100, with the server on one core
+	cargo build --release --locked --bin tickcast
+	python3 tests/publish/rate.py --server target/release/tickcast
 
 screenshot: $(LIBRARY) browser-deps ## take the README's picture and its animation again (2 minutes)
 	cargo build --locked

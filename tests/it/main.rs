@@ -128,6 +128,7 @@ mod poll_cursor;
 mod poll_wait;
 mod proxy_protocol;
 mod publish;
+mod publish_proof;
 mod publish_socket;
 mod publish_symbols;
 mod record;
