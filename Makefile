@@ -3,7 +3,7 @@ SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 LINTERS := static/node_modules/typescript/package.json
 
-.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps operations-deps sdk-deps bench compare load hostile fuzz publish-proof publish-rate screenshot pictures doc clean
+.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps operations-deps sdk-deps bench compare load hostile fuzz publish-proof publish-rate replay-rate screenshot pictures doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -63,6 +63,10 @@ publish-proof: $(LIBRARY) ## publish EVENTS events, ten million by default, thro
 publish-rate: $(LIBRARY) ## measure the events a second of one publisher, in batches of 100, with the server on one core
 	cargo build --release --locked --bin tickcast
 	python3 tests/publish/rate.py --server target/release/tickcast
+
+replay-rate: $(LIBRARY) ## measure a replay of ten million events without a pace: events a second, and memory
+	cargo build --release --locked --bins
+	node benches/replay.mjs
 
 screenshot: $(LIBRARY) browser-deps ## take the README's picture and its animation again (2 minutes)
 	cargo build --locked
