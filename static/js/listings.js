@@ -7,6 +7,7 @@
 
 /** @typedef {import("./protocol.js").Listing} Listing */
 
+import { mark } from "./i18n.js";
 import { fetchListings } from "./rest.js";
 
 export class Listings {
@@ -62,6 +63,12 @@ export class Listings {
     } finally {
       this.#isLoading = false;
     }
+  }
+
+  /** Why there is no symbol; "" if there are some or the list has not come. */
+  get barren() {
+    if (!this.isLoaded || this.all.length > 0) return "";
+    return this.#grows ? mark("The server has no symbol yet.") : mark("The key permits no symbol.");
   }
 
   /** Notes symbols that the server does not trade. @param {readonly string[]} symbols */

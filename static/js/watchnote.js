@@ -25,8 +25,8 @@ export class WatchNote {
   #shown = { phrase: "", values: {} };
   /** The number of symbols over the server's limit, and the limit. */
   #beyond = { count: 0, most: 0 };
-  /** Whether the key permits no symbol. */
-  #isBarren = false;
+  /** Why there is no symbol to list; "" if there are some. */
+  #barren = "";
   /** Why the server has refused a subscription, and the channels that the key lacks. */
   #refused = { message: "", channels: "" };
 
@@ -71,10 +71,10 @@ export class WatchNote {
     this.relabel();
   }
 
-  /** Shows that there is no symbol to list. @param {boolean} isBarren */
-  setBarren(isBarren) {
-    if (isBarren === this.#isBarren) return;
-    this.#isBarren = isBarren;
+  /** Shows why there is no symbol to list. @param {string} phrase "" if there are some */
+  setBarren(phrase) {
+    if (phrase === this.#barren) return;
+    this.#barren = phrase;
     this.relabel();
   }
 
@@ -89,7 +89,7 @@ export class WatchNote {
     const { count, most } = this.#beyond;
     const { message, channels } = this.#refused;
     this.#left.textContent = [
-      this.#isBarren ? t("The key permits no symbol.") : "",
+      this.#barren === "" ? "" : t(this.#barren),
       count > 0 ? t("This server sends at most {most} symbols: {count} rows below them stand still.", { count, most }) : "",
       channels === "" ? "" : t("The key does not permit everything that this page shows: {channels}.", { channels }),
       message === "" ? "" : t("The server has refused a subscription: {message}", { message }),

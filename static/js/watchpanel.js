@@ -185,9 +185,9 @@ export class WatchPanel {
     this.#table.mark(this.#handlers.charted());
     this.#table.arrange(this.#items, noteOf, this.#order);
     this.#tools.refresh();
-    const isBarren = this.listings.isLoaded && this.listings.all.length === 0;
-    byId("watchlist-empty").hidden = own.length > 0 || isBarren;
-    this.note.setBarren(isBarren);
+    const { barren } = this.listings;
+    byId("watchlist-empty").hidden = own.length > 0 || barren !== "";
+    this.note.setBarren(barren);
     byId("watchlist-none").hidden = own.length === 0 || this.#items.length > 0;
     byId("watchlist-count").textContent = own.length > 0 ? t("{count} symbols", { count: own.length }) : "";
     this.#lists.tell();

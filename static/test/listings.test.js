@@ -14,9 +14,12 @@ function serve(answers) {
 const listing = (/** @type {string} */ symbol) => ({ symbol, name: symbol, sector: "" });
 
 test("symbols that the server adds are known at the next look, and refused ones no longer", async () => {
-  const requests = serve([{ grows: true, symbols: [listing("AA")] }, { grows: true, symbols: [listing("AA")] }, { grows: true, symbols: [listing("AA"), listing("BB")] }]);
+  const requests = serve([{ grows: true, symbols: [] }, { grows: true, symbols: [listing("AA")] }, { grows: true, symbols: [listing("AA")] }, { grows: true, symbols: [listing("AA"), listing("BB")] }]);
   const listings = new Listings();
   assert.equal(await listings.load("e1"), true);
+  assert.equal(listings.barren, "The server has no symbol yet.");
+  assert.equal(await listings.refresh(), true);
+  assert.equal(listings.barren, "");
   listings.refuse(["BB"]);
   assert.equal(listings.isUnknown("BB"), true);
   assert.equal(await listings.load("e1"), false);
@@ -24,13 +27,14 @@ test("symbols that the server adds are known at the next look, and refused ones 
   assert.equal(await listings.refresh(), true);
   assert.equal(listings.isUnknown("BB"), false);
   assert.deepEqual(listings.all.map(({ symbol }) => symbol), ["AA", "BB"]);
-  assert.equal(requests(), 3);
+  assert.equal(requests(), 4);
 });
 
 test("a server whose symbols are fixed is not asked again", async () => {
   const requests = serve([{ symbols: [listing("AA")] }]);
   const listings = new Listings();
   await listings.load("e1");
+  assert.equal(listings.barren, "");
   assert.equal(await listings.refresh(), false);
   assert.equal(requests(), 1);
 });

@@ -18,6 +18,7 @@ export const watchlist = {
   "Events that a newer one replaced before they were sent": "보내기 전에 새 이벤트로 대체된 이벤트 수",
   // What the key permits.
   "The key permits no symbol.": "이 키로 볼 수 있는 종목이 없습니다.",
+  "The server has no symbol yet.": "서버에 아직 종목이 없습니다.",
   "The key does not permit everything that this page shows: {channels}.": "이 키에 허용되지 않은 채널({channels})은 표시되지 않습니다.",
   "The server has refused a subscription: {message}": "서버가 구독을 거부했습니다: {message}",
   // The rows.
