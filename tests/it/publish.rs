@@ -7,6 +7,7 @@ use tickcast::feed::{FeedKind, OnLate};
 
 use crate::client::Client;
 use crate::http::{Answer, get, send};
+use crate::json_client::JsonClient;
 use crate::keyring::{KeyRing, entry, header_of};
 use crate::patience::wait_until;
 use crate::spawn::{START, TestServer, spawn_app, spawn_app_at_rest};
@@ -150,6 +151,29 @@ async fn a_request_that_is_repeated_with_its_key_publishes_nothing_twice() {
     let fresh = Value::from(many(10, START.micros() + 86_400_000_001)).to_string();
     let later = publish_with(&server, &[("Idempotency-Key", "a1")], fresh).await;
     assert_eq!((later.status, &later.json()["events"]), (200, &json!(10)));
+}
+
+#[actix_web::test]
+async fn a_repeated_request_is_answered_although_its_events_are_too_old_by_now() {
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        publishing(settings);
+        settings.feed.publish.ts_off_max_ms = 1_000;
+    });
+    let (headers, body) = ([("Idempotency-Key", "a1")], Value::from(many(10, START.micros())).to_string());
+    let first = publish_with(&server, &headers, body.clone()).await;
+    let message = json!({"id": 1, "key": "a2", "events": many(10, START.micros() + 1_000)});
+    let mut publisher = JsonClient::open(server.address, "/api/v1/publish").await;
+    publisher.send(&message).await;
+    let published = publisher.next().await.unwrap();
+    clock.advance_micros(1_500_000);
+    let again = publish_with(&server, &headers, body.clone()).await;
+    assert_eq!((again.header("idempotency-replayed"), again.json()), ("true", first.json()));
+    assert_eq!(publish_with(&server, &headers, format!("{body} ")).await.problem()["code"], "bad_request");
+    assert_eq!(publish_with(&server, &[], body).await.status, 400);
+    publisher.send(&message).await;
+    let repeated = publisher.next().await.unwrap();
+    assert_eq!((&repeated["repeated"], &repeated["offsets"]), (&json!(true), &published["offsets"]), "{repeated}");
+    assert_eq!(server.metrics.publishes_repeated.get(), 2);
 }
 
 #[actix_web::test]

@@ -35,6 +35,9 @@ impl<S: Source> Feed<S> {
             self.metrics.publishes_repeated.inc();
             return Ok(answer);
         }
+        if events.is_empty() {
+            return Ok(Published::default());
+        }
         if !self.flush() || self.must_wait() {
             return Err(PublishError::Busy);
         }

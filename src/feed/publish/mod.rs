@@ -33,7 +33,7 @@ pub struct NewEvent {
     pub is_stamped_here: bool,
 }
 
-/// Asks the feed to publish these events, all or none.
+/// Asks the feed to publish these events, all or none. Without events it asks for the answer to an earlier request.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Result<Published, PublishError>")]
 pub struct Publish {

@@ -12,7 +12,7 @@ use crate::access::VisibleTable;
 use crate::domain::{Symbol, SymbolId, Timestamp};
 use crate::feed::Newcomers;
 use crate::feed::publish::{
-    BadEvents, Names, NewEvent, Publish, PublishConfig, Published, Rules, Symbols, read_events,
+    BadEvents, Names, NewEvent, Publish, PublishConfig, Published, RequestKey, Rules, Symbols, read_events,
 };
 
 /// Longest text that is read on the thread of the worker, in bytes: a tenth of a millisecond.
@@ -71,6 +71,12 @@ pub(super) struct Terms {
 }
 
 impl PublishDesk {
+    /// Returns the answer to an earlier request with this name, if there was one.
+    pub(super) async fn repeated(&self, request: Option<RequestKey>) -> Option<Published> {
+        let answered = self.feed.send(Publish { events: Arc::new([]), request: Some(request?) }).await;
+        answered.ok()?.ok().filter(|published| published.is_repeat)
+    }
+
     /// Returns the terms at this time for a publisher who may use these symbols.
     pub(super) fn terms(&self, symbols: VisibleTable, now: Timestamp) -> Terms {
         Terms { rules: Rules::new(&self.config, now), symbols, newcomers: self.newcomers.clone() }

@@ -55,7 +55,14 @@ pub(super) async fn publish(request: HttpRequest, payload: Payload) -> Result<Ht
     let terms = desk.terms(gate::visible(&request), worker.clock.now());
     let read = desk.away(body.len(), move || terms.read(&body)).await;
     let read = read.and_then(|read| read.map_err(Unread::Bad));
-    let events = read.map_err(|unread| refuse(unread, &metrics))?;
+    let events = match read {
+        Ok(events) => events,
+        // The events of a repeated request may be too old by now, or their symbols no longer those of the key.
+        Err(unread) => {
+            let published = desk.repeated(name).await.ok_or_else(|| refuse(unread, &metrics))?;
+            return Ok(answer(&published));
+        }
+    };
     gate::charge(&request, events.len() as u64);
     let answered = desk.feed.send(Publish { events, request: name }).await;
     let published = answered.map_err(|_| Problem::unavailable("the feed has ended"))?.map_err(problem)?;

@@ -143,15 +143,19 @@ impl Post {
             Ok(message) => message,
             Err(Unread::Ending | Unread::Bad(_)) => return None,
         };
+        let request = name.map(|(name, digest)| RequestKey { name: (self.name.clone(), name), digest });
         let events = match events {
             Ok(events) => events,
             Err(bad) => {
+                // The events of a repeated message may be too old by now.
+                if let Some(published) = self.desk.repeated(request).await {
+                    return Some(acknowledgement(id, &published));
+                }
                 self.metrics.count_publish_refused(reason_of(&bad));
                 return Some(refusal(id, &bad));
             }
         };
         self.pay(events.len() as u64).await;
-        let request = name.map(|(name, digest)| RequestKey { name: (self.name.clone(), name), digest });
         let answered = self.publish(&Publish { events, request }, alive).await?;
         Some(match answered {
             Ok(published) => acknowledgement(id, &published),
