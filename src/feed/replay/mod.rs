@@ -42,6 +42,8 @@ pub struct ReplaySource {
     pace: ReplayPace,
     /// Time of the newest event that was returned.
     last: Timestamp,
+    /// The newest time up to which everything has been returned.
+    settled: Timestamp,
     /// Events that a paused replay shall return.
     steps: u32,
     gap_max_ms: u64,
@@ -79,8 +81,18 @@ impl ReplaySource {
         let tick_max = Duration::from_millis(config.catch_up_max_ms);
         let pace = ReplayPace::new(opening.start, reading.elapsed, config.speed, paused, tick_max);
         let (table, numbers) = (plan.table.clone(), TradeNumbers::new(plan.table.len()));
-        let source =
-            Self { plan, tape, pace, last: opening.start, steps: 0, gap_max_ms, numbers, seeking: None, opening: None };
+        let source = Self {
+            plan,
+            tape,
+            pace,
+            last: opening.start,
+            settled: opening.start,
+            steps: 0,
+            gap_max_ms,
+            numbers,
+            seeking: None,
+            opening: None,
+        };
         Ok((source, table, opening))
     }
 
@@ -109,7 +121,7 @@ impl ReplaySource {
         let Some(seeking) = &self.seeking else { return };
         match seeking.try_recv() {
             Ok(Ok((opening, tape))) => {
-                (self.tape, self.last, self.steps) = (tape, opening.start, 0);
+                (self.tape, self.last, self.settled, self.steps) = (tape, opening.start, opening.start, 0);
                 self.pace.jump(opening.start);
                 self.numbers.forget();
                 self.opening = Some(opening);
@@ -201,10 +213,16 @@ impl Source for ReplaySource {
         if self.seeking.is_some() {
             return None;
         }
-        let ts = self.tape.peek()?.ts;
+        let Some(ts) = self.tape.peek().map(|item| item.ts) else {
+            if *self.tape.state() == TapeState::Running {
+                self.pace.wait(self.last, self.settled);
+            }
+            return None;
+        };
         let is_due =
             if self.pace.is_paused() { self.steps > 0 } else { self.pace.is_unpaced() || ts <= self.pace.now() };
         if !is_due {
+            self.settled = self.pace.now();
             return None;
         }
         let item = self.tape.take()?;
@@ -234,7 +252,11 @@ impl Source for ReplaySource {
     fn obey(&mut self, order: FeedOrder) -> Result<(), FeedError> {
         match order {
             FeedOrder::Tell => {}
-            FeedOrder::Pause => self.pace.set_paused(true),
+            FeedOrder::Pause => {
+                self.pace.set_paused(true);
+                // Events that have become due since the last step come after the pause.
+                self.pace.wait(self.last, self.settled);
+            }
             FeedOrder::Resume => {
                 self.steps = 0;
                 self.pace.set_paused(false);

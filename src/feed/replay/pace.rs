@@ -52,6 +52,11 @@ impl ReplayPace {
         self.now = self.now.max(ts);
     }
 
+    /// Goes back to the time of the last event that was returned, or to `settled`, if that is later: further events have not been read yet.
+    pub(super) fn wait(&mut self, last: Timestamp, settled: Timestamp) {
+        self.now = self.now.min(last.max(settled));
+    }
+
     /// Goes to another time.
     pub(super) fn jump(&mut self, ts: Timestamp) {
         (self.now, self.rest) = (ts, 0.0);
@@ -109,6 +114,16 @@ mod tests {
         pace.hold(Duration::from_millis(900));
         pace.tick(Duration::from_millis(901), END);
         assert_eq!(pace.now().micros(), 20_000);
+    }
+
+    #[test]
+    fn the_time_does_not_pass_events_that_have_not_been_read() {
+        let mut pace = ReplayPace::new(Timestamp::default(), Duration::ZERO, 1.0, false, Duration::from_secs(1));
+        pace.tick(Duration::from_millis(900), END);
+        pace.wait(Timestamp::from_micros(400_000), Timestamp::from_micros(300_000));
+        assert_eq!(pace.now().micros(), 400_000);
+        pace.wait(Timestamp::from_micros(100_000), Timestamp::from_micros(400_000));
+        assert_eq!(pace.now().micros(), 400_000, "never before a time up to which everything has been returned");
     }
 
     #[test]
