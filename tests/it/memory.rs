@@ -12,8 +12,8 @@ use crate::patience::{patiently, wait_until};
 use crate::raw::{PING, PONG, RawClient, TEXT, frame};
 
 const MIB: u64 = 1 << 20;
-/// Most memory of one client beyond that of an idle session.
-const CLIENT_BYTES_MAX: u64 = 2 * MIB;
+/// Most memory of one client beyond that of an idle session: the state of 10,000 symbols, of 200 bytes each, and buffers.
+const CLIENT_BYTES_MAX: u64 = 2 * MIB + MIB / 4;
 /// Number of clients that all do their worst. Their memory together is limited, too.
 const CLIENTS: usize = 100;
 const CLIENTS_BYTES_MAX: u64 = 64 * MIB;
