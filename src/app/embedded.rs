@@ -47,38 +47,8 @@ impl Application {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{EventBody, Reading, SymbolId, SymbolTable, SystemClock};
-    use crate::feed::FeedStatus;
-
-    /// A source without an event.
-    struct Silent(Timestamp);
-
-    impl Source for Silent {
-        fn tick(&mut self, reading: Reading) {
-            self.0 = reading.wall;
-        }
-
-        fn now(&self) -> Timestamp {
-            self.0
-        }
-
-        fn speed(&self) -> f64 {
-            1.0
-        }
-
-        fn take(&mut self) -> Option<(SymbolId, EventBody)> {
-            None
-        }
-
-        fn next_ts(&mut self) -> Option<Timestamp> {
-            None
-        }
-
-        fn status(&self) -> FeedStatus {
-            let (kind, state, market_ts) = ("silent", "running", self.0.micros());
-            FeedStatus { kind, state, market_ts, speed: 1.0, paused: false, replay: None }
-        }
-    }
+    use crate::domain::{SymbolTable, SystemClock};
+    use crate::feed::publish::PublishSource;
 
     #[actix_web::test]
     async fn a_market_that_grows_needs_memory_for_its_most_symbols() {
@@ -89,7 +59,7 @@ mod tests {
             settings.feed.symbols_max = symbols_max;
             Application::start_market(&settings, Arc::new(SystemClock), |settings, start, _| Opened {
                 start,
-                source: Silent(start),
+                source: PublishSource::new(start),
                 table: Arc::new(SymbolTable::growing(Vec::new(), settings.feed.symbols_max)),
                 snapshots: Vec::new(),
                 open: Vec::new(),

@@ -1,6 +1,7 @@
 //! `Names`: the symbols of one request. New ones are added to the table only when all events of the request are good.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use crate::domain::{Instrument, Symbol, SymbolId};
 use crate::feed::Newcomers;
@@ -41,8 +42,9 @@ pub trait Symbols {
 pub struct Names<'a, S> {
     symbols: &'a S,
     newcomers: Option<&'a Newcomers>,
-    /// Symbols that are not in the table yet. Their events have indices from `u32::MAX` down, until they are added.
-    new: RefCell<Vec<Symbol>>,
+    /// Symbols that are not in the table yet, numbered in the order in which the request names them. Their events have indices from
+    /// `u32::MAX` down, until they are added.
+    new: RefCell<HashMap<Symbol, u32>>,
 }
 
 impl<'a, S: Symbols> Names<'a, S> {
@@ -63,15 +65,15 @@ impl<'a, S: Symbols> Names<'a, S> {
         }
         let newcomers = self.newcomers.filter(|_| self.symbols.permits(symbol)).ok_or(NoSymbol::Unknown)?;
         let mut new = self.new.borrow_mut();
-        // A request has few new symbols, as a rule.
-        let place = new.iter().position(|known| *known == symbol).unwrap_or(new.len());
-        if place == new.len() {
-            if place >= newcomers.room() {
-                return Err(NoSymbol::Full);
-            }
-            new.push(symbol);
+        let count = u32::try_from(new.len()).unwrap_or(u32::MAX);
+        if let Some(number) = new.get(&symbol) {
+            return Ok(provisional(*number));
         }
-        Ok(provisional(place))
+        if new.len() >= newcomers.room() {
+            return Err(NoSymbol::Full);
+        }
+        new.insert(symbol, count);
+        Ok(provisional(count))
     }
 
     /// Adds the new symbols to the table, and gives their events the indices there.
@@ -81,18 +83,23 @@ impl<'a, S: Symbols> Names<'a, S> {
     /// Returns an error with the first event without a place if the table has become full meanwhile.
     pub fn add_new(self, events: &mut [NewEvent]) -> Result<(), BadEvents> {
         let (Some(newcomers), new) = (self.newcomers, self.new.into_inner()) else { return Ok(()) };
-        for (place, symbol) in new.into_iter().enumerate() {
+        let mut new: Vec<_> = new.into_iter().map(|(symbol, number)| (number, symbol)).collect();
+        new.sort_unstable();
+        let add = |(_, symbol): (u32, Symbol)| {
             let describe = || Instrument { symbol, name: symbol.to_string(), sector: String::new() };
-            let (provisional, id) = (provisional(place), newcomers.id(symbol, describe));
-            for (index, event) in events.iter_mut().enumerate().filter(|(_, event)| event.id == provisional) {
-                event.id = id.ok_or_else(|| BadEvents::no_symbol(NoSymbol::Full, index, symbol.as_str()))?;
-            }
+            (symbol, newcomers.id(symbol, describe))
+        };
+        let added: Vec<_> = new.into_iter().map(add).collect();
+        for (index, event) in events.iter_mut().enumerate() {
+            // The indices of the table are far below.
+            let Some((symbol, id)) = added.get((u32::MAX - event.id.0) as usize) else { continue };
+            event.id = id.ok_or_else(|| BadEvents::no_symbol(NoSymbol::Full, index, symbol.as_str()))?;
         }
         Ok(())
     }
 }
 
 /// Returns the index of a new symbol until it is added.
-fn provisional(place: usize) -> SymbolId {
-    SymbolId(u32::MAX - u32::try_from(place).unwrap_or(u32::MAX))
+fn provisional(number: u32) -> SymbolId {
+    SymbolId(u32::MAX - number)
 }

@@ -56,7 +56,8 @@ impl SymbolTable {
         Self { symbols_max, grows: true, ..Self::new(instruments) }
     }
 
-    /// Adds an instrument, and returns its index: that of the known one if the table has its symbol already. Only the feed adds.
+    /// Adds an instrument, and returns its index: that of the known one if the table has its symbol already. Only a feed adds, or a request to publish
+    /// of which all events are good.
     ///
     /// # Errors
     ///
