@@ -18,7 +18,7 @@ pub struct SessionConfig {
     pub stall_timeout_ms: u64,
     /// A socket that accepts fewer bytes within `stall_timeout_ms` is stalled. 1 to 16 MiB.
     pub stall_bytes_min: u64,
-    /// How long the closing handshake may take. Milliseconds, 10 to 600,000.
+    /// How long the closing handshake may take, and after it the client to end the connection. Milliseconds, 10 to 600,000.
     pub close_timeout_ms: u64,
     /// The most symbols of one session; the wildcard counts as one. 1 to 1,000,000.
     pub symbols_max: usize,

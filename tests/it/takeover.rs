@@ -265,9 +265,29 @@ async fn the_close_code_of_a_client_comes_back_although_more_bytes_follow_it() {
     let mut client = RawClient::open_narrow(server.address).await;
     client.send_frame(TEXT, br#"{"action":"subscribe","symbols":["*"],"channels":["trades","quotes"]}"#).await;
     client.next_of(TEXT).await;
-    // Unread bytes at the end would make the kernel reset the connection, and discard the close frame.
-    client.send(&[frame(CLOSE, &1000_u16.to_be_bytes()), frame(TEXT, &b"x".repeat(100_000))].concat()).await;
+    wait_until("unread bytes", true, || server.metrics.bytes_written.get() > 10_000).await;
+    client.send_frame(CLOSE, &1000_u16.to_be_bytes()).await;
+    wait_until("sessions", 0, || server.sessions()).await;
+    // If the server had closed its socket by now, the kernel would reset the connection, and discard the close frame.
+    client.send(&frame(TEXT, &b"x".repeat(100_000))).await;
     assert_eq!(client.close_frame().await, Some((1000, String::new())));
+}
+
+#[actix_web::test]
+async fn a_client_that_does_not_end_its_side_is_disconnected() {
+    let server = spawn_app(|settings| settings.session.close_timeout_ms = 50);
+    let mut client = RawClient::open(server.address).await;
+    client.send_frame(CLOSE, &1000_u16.to_be_bytes()).await;
+    assert_eq!(client.close_frame().await, Some((1000, String::new())));
+    wait_until("connections", 0, || server.metrics.connections.get()).await;
+
+    let server = spawn_app(|settings| settings.session.close_timeout_ms = 60_000);
+    let mut client = RawClient::open(server.address).await;
+    client.send_frame(CLOSE, &1000_u16.to_be_bytes()).await;
+    assert_eq!(client.close_frame().await, Some((1000, String::new())));
+    assert_eq!(server.metrics.connections.get(), 1, "it may still send");
+    client.send(&b"x".repeat(1 << 20)).await;
+    wait_until("connections after too many bytes", 0, || server.metrics.connections.get()).await;
 }
 
 #[actix_web::test]

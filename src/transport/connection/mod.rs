@@ -49,7 +49,7 @@ use tls::HandshakeError;
 
 pub(super) use handover::{Handover, SilentBody, Upgraded};
 pub(super) use progress::WriteProgress;
-pub(super) use refusal::discard;
+pub(super) use refusal::{DISCARDED_BYTES_MAX, poll_discard};
 pub use socket::SocketConfig;
 pub use table::{ConnectionLimits, ConnectionTable};
 pub use tls::TlsSetup;

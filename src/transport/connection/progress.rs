@@ -52,7 +52,7 @@ impl WriteProgress {
     }
 
     /// Returns whether the connection must end by a reset.
-    pub(super) fn is_given_up(&self) -> bool {
+    pub(in crate::transport) fn is_given_up(&self) -> bool {
         self.is_given_up.get()
     }
 

@@ -166,6 +166,6 @@ fn open_on<H: MessageHandler>(
     log::debug!("session opened name={name}");
     let mut response = response.message_body(SilentBody).expect("the headers are valid");
     let (socket, router, key) = opened.expect("create has run its closure");
-    response.extensions_mut().insert(socket.handover(router, key));
+    response.extensions_mut().insert(socket.handover(router, key, worker.session.close_timeout()));
     response.map_into_boxed_body()
 }

@@ -14,6 +14,7 @@ mod measured;
 pub(super) mod reader;
 mod reading;
 mod recorder;
+mod serving;
 mod socket;
 pub(super) mod upgrade;
 mod utf8;

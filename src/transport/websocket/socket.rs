@@ -2,7 +2,6 @@
 //! and the outbox of the session is written to it.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
 use std::hint::black_box;
 use std::io;
 use std::marker::PhantomData;
@@ -10,24 +9,23 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix_http::error::DispatchError;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::task::coop::poll_proceed;
 
 use crate::faults::Installed;
 use crate::hub::{SessionKey, SessionWriter, SharedOutbox, SharedRouter};
 use crate::metrics::SharedMetrics;
 use crate::protocol::Dialect;
 use crate::transport::connection::state::ConnectionState;
-use crate::transport::connection::{Channel, Handover, Upgraded, discard};
+use crate::transport::connection::{Channel, Handover, Upgraded};
 use crate::transport::faults::{Faulty, FaultySink};
 use crate::transport::traffic::Account;
 use crate::transport::websocket::identity::Identity;
 use crate::transport::websocket::measured::Measured;
 use crate::transport::websocket::recorder::Recorder;
+use crate::transport::websocket::serving::Serving;
 use crate::transport::websocket::writer::FrameWriter;
 
 /// Capacity of the buffer into which the sessions of a thread read.
@@ -87,7 +85,7 @@ pub(super) struct Open {
     /// The rest of the last write. While there is one the outbox is not drained. Boxed, because most sockets have none.
     unsent: Option<Box<BytesMut>>,
     /// The error of a write from the hub, which the system reports once.
-    failed: Option<Box<io::Error>>,
+    pub(super) failed: Option<Box<io::Error>>,
     measured: Measured,
     /// Faults on request; `None` for nearly all sessions.
     pub(super) faulty: Option<Box<Faulty>>,
@@ -133,11 +131,12 @@ impl<D: Dialect> SessionSocket<D> {
         &self.pause
     }
 
-    /// Returns the handover of the connection to this session, `key` of the router.
-    pub(super) fn handover(self: Rc<Self>, router: SharedRouter, key: SessionKey) -> Handover {
-        let serving = Serving(self);
+    /// Returns the handover of the connection to this session, `key` of the router. After its last byte the client has this time
+    /// to end its side.
+    pub(super) fn handover(self: Rc<Self>, router: SharedRouter, key: SessionKey, close_timeout: Duration) -> Handover {
+        let serving = Serving::new(self, close_timeout);
         Handover::new(move |Upgraded { channel, read, state }| {
-            let socket = &serving.0;
+            let socket = serving.socket();
             let read = Some(read).filter(|read| !read.is_empty()).map(Box::new);
             let faulty = socket.begin_faults();
             let measured = Measured::default();
@@ -171,7 +170,7 @@ impl<D: Dialect> SessionSocket<D> {
     }
 
     /// Does the next write. Pending while nothing is due or the socket accepts no more.
-    fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<Written>> {
+    pub(super) fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<Written>> {
         let mut link = self.link.borrow_mut();
         let Link::Open(open) = &mut *link else { return Poll::Ready(Ok(Written::Everything)) };
         if let Some(mut faulty) = open.faulty.take() {
@@ -281,10 +280,14 @@ impl Open {
         self.poll_flush(cx)
     }
 
-    /// Ends the connection. Unread bytes would make the kernel reset it, and the client may lose the last ones written.
+    /// Ends the server's side of the connection.
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        discard(&mut self.channel, cx);
         Pin::new(&mut self.channel).poll_shutdown(cx)
+    }
+
+    /// Returns whether the connection must end by a reset.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.channel.meter().pace().is_given_up()
     }
 
     /// Writes what TLS has buffered.
@@ -356,35 +359,4 @@ impl<D: Dialect> SessionWriter for SessionSocket<D> {
 /// Returns the number of bytes that a write was accepted for, at least one.
 fn accepted(result: io::Result<usize>) -> io::Result<usize> {
     result.and_then(|len| if len > 0 { Ok(len) } else { Err(io::ErrorKind::WriteZero.into()) })
-}
-
-/// Serves the connection of a session until its end. Dropping it ends the session.
-struct Serving<D: Dialect>(Rc<SessionSocket<D>>);
-
-impl<D: Dialect> Future for Serving<D> {
-    type Output = Result<(), DispatchError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Link::Open(open) = &mut *self.0.link.borrow_mut() {
-            open.task.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
-            if let Some(failed) = open.failed.take() {
-                return Poll::Ready(Err(DispatchError::Io(*failed)));
-            }
-        }
-        loop {
-            // Other tasks run in between, however much this client reads.
-            ready!(poll_proceed(cx)).made_progress();
-            if ready!(self.0.poll_write(cx, Instant::now())).map_err(DispatchError::Io)? == Written::Everything {
-                return Poll::Ready(Ok(()));
-            }
-        }
-    }
-}
-
-impl<D: Dialect> Drop for Serving<D> {
-    fn drop(&mut self) {
-        self.0.link.replace(Link::Ended);
-        self.0.outbox.borrow_mut().abandon(Instant::now());
-        self.0.wake_reader();
-    }
 }
