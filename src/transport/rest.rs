@@ -22,18 +22,21 @@ struct SymbolItem<'a> {
     sector: &'a str,
 }
 
-/// Responds to `GET /api/v1/symbols`: every symbol with its name and sector.
+/// Responds to `GET /api/v1/symbols?from=`: every symbol with its name and sector, but the first `from` of them.
 ///
 /// # Errors
 ///
-/// Returns a problem document if a parameter is given, or if the list is long and other clients have too much unread data.
+/// Returns a problem document if a parameter is invalid, or if the list is long and other clients have too much unread data.
 pub(super) async fn symbols(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Parameters::of(&request)?.finish()?;
+    let mut parameters = Parameters::of(&request)?;
+    let from = parameters.take_number("from", 0..=u32::MAX)?.unwrap_or(0);
+    parameters.finish()?;
     Worker::of(&request).answer_turns.clone().pass().await;
     let table = gate::visible(&request);
     // Readers come again for what is added.
     let begin = if table.grows() { r#"{"grows":true,"symbols":["# } else { r#"{"symbols":["# };
-    let ids: Vec<_> = table.ids().collect();
+    // A symbol keeps its place: who has the first ones needs only those behind them.
+    let ids: Vec<_> = table.ids().skip(from as usize).collect();
     gate::charge(&request, NAME_WORK * ids.len() as u64);
     let encode = move |id: &SymbolId, out: &mut Vec<u8>| {
         let Instrument { symbol, name, sector, .. } = table.instrument(*id);

@@ -35,10 +35,14 @@ export class Listings {
     return true;
   }
 
-  /** Loads the symbols again if the server may have added some. Returns whether it has. */
+  /** Loads the symbols that the server has added, if it may. Returns whether there are any. */
   async refresh() {
-    const symbols = this.#grows ? await this.#fetch() : null;
-    if (!symbols || symbols.length === this.all.length) return false;
+    const added = this.#grows ? await this.#fetch(this.all.length) : null;
+    if (!added || added.length === 0) return false;
+    // The places have changed with the rights of the key.
+    const haveMoved = added.some(({ symbol }) => this.bySymbol.has(symbol));
+    const symbols = haveMoved ? await this.#fetch() : [...this.all, ...added];
+    if (!symbols) return false;
     this.#take(symbols);
     return true;
   }
@@ -51,11 +55,12 @@ export class Listings {
     this.#refused.clear();
   }
 
-  async #fetch() {
+  /** @param {number} [from] */
+  async #fetch(from) {
     if (this.#isLoading) return null;
     this.#isLoading = true;
     try {
-      const { symbols, grows = false } = await fetchListings();
+      const { symbols, grows = false } = await fetchListings(from);
       this.#grows = grows;
       return symbols;
     } catch {

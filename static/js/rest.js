@@ -68,8 +68,12 @@ async function getJson(url, signal, begun) {
   throw new AnswerError(response.status, problem?.detail ?? problem?.title ?? response.statusText);
 }
 
-/** `grows`: whether the server may add symbols. @returns {Promise<{ symbols: Listing[], grows?: boolean }>} */
-export const fetchListings = () => getJson("api/v1/symbols");
+/**
+ * Asks for the symbols but the first `from` of them. `grows`: whether the server may add symbols.
+ * @param {number} [from]
+ * @returns {Promise<{ symbols: Listing[], grows?: boolean }>}
+ */
+export const fetchListings = (from = 0) => getJson(from > 0 ? `api/v1/symbols?from=${from}` : "api/v1/symbols");
 
 /**
  * @param {string} symbol

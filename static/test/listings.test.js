@@ -4,17 +4,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Listings } from "../js/listings.js";
 
-/** Answers requests with these lists, one after another. @param {object[]} answers */
+/** Answers requests with these lists, one after another. Returns the addresses of the requests. @param {object[]} answers */
 function serve(answers) {
-  let requests = 0;
-  globalThis.fetch = async () => Response.json(answers[requests++]);
-  return () => requests;
+  /** @type {string[]} */
+  const requests = [];
+  globalThis.fetch = async (url) => {
+    requests.push(String(url));
+    return Response.json(answers[requests.length - 1]);
+  };
+  return requests;
 }
 
 const listing = (/** @type {string} */ symbol) => ({ symbol, name: symbol, sector: "" });
 
 test("symbols that the server adds are known at the next look, and refused ones no longer", async () => {
-  const requests = serve([{ grows: true, symbols: [] }, { grows: true, symbols: [listing("AA")] }, { grows: true, symbols: [listing("AA")] }, { grows: true, symbols: [listing("AA"), listing("BB")] }]);
+  const requests = serve([{ grows: true, symbols: [] }, { grows: true, symbols: [listing("AA")] }, { grows: true, symbols: [] }, { grows: true, symbols: [listing("BB")] }]);
   const listings = new Listings();
   assert.equal(await listings.load("e1"), true);
   assert.equal(listings.barren, "The server has no symbol yet.");
@@ -27,7 +31,7 @@ test("symbols that the server adds are known at the next look, and refused ones 
   assert.equal(await listings.refresh(), true);
   assert.equal(listings.isUnknown("BB"), false);
   assert.deepEqual(listings.all.map(({ symbol }) => symbol), ["AA", "BB"]);
-  assert.equal(requests(), 4);
+  assert.deepEqual(requests, ["api/v1/symbols", "api/v1/symbols", "api/v1/symbols?from=1", "api/v1/symbols?from=1"]);
 });
 
 test("a server whose symbols are fixed is not asked again", async () => {
@@ -36,5 +40,18 @@ test("a server whose symbols are fixed is not asked again", async () => {
   await listings.load("e1");
   assert.equal(listings.barren, "");
   assert.equal(await listings.refresh(), false);
-  assert.equal(requests(), 1);
+  assert.equal(requests.length, 1);
+});
+
+test("all symbols are loaded again if their places have changed", async () => {
+  const requests = serve([
+    { grows: true, symbols: [listing("AA"), listing("CC")] },
+    { grows: true, symbols: [listing("CC")] },
+    { grows: true, symbols: [listing("AA"), listing("BB"), listing("CC")] },
+  ]);
+  const listings = new Listings();
+  await listings.load("e1");
+  assert.equal(await listings.refresh(), true);
+  assert.deepEqual(listings.all.map(({ symbol }) => symbol), ["AA", "BB", "CC"]);
+  assert.deepEqual(requests, ["api/v1/symbols", "api/v1/symbols?from=2", "api/v1/symbols"]);
 });

@@ -58,6 +58,7 @@ async fn an_unknown_parameter_is_answered_with_400() {
 #[actix_web::test]
 async fn a_repeated_parameter_is_answered_with_400() {
     let paths = [
+        "/api/v1/symbols?from=1&from=1",
         "/api/v1/snapshot?symbols=AAPL&symbols=MSFT",
         "/api/v1/bars?symbol=AAPL&symbol=AAPL",
         "/api/v1/bars?symbol=AAPL&limit=5&limit=6",
@@ -74,6 +75,8 @@ async fn a_repeated_parameter_is_answered_with_400() {
 #[actix_web::test]
 async fn an_invalid_number_is_answered_with_400() {
     let paths = [
+        "/api/v1/symbols?from=-1",
+        "/api/v1/symbols?from=4294967296",
         "/api/v1/bars?symbol=AAPL&limit=0",
         "/api/v1/bars?symbol=AAPL&limit=-1",
         "/api/v1/bars?symbol=AAPL&limit=10001",

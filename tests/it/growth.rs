@@ -144,6 +144,10 @@ async fn a_new_symbol_is_found_by_its_name_as_soon_as_it_is_there_by_those_who_m
         let names: BTreeSet<_> = names.iter().copied().collect();
         let listed = get_as(server.address, id, "/api/v1/symbols").await.json();
         assert_eq!(symbols_of(&listed["symbols"]), names, "{id}");
+        // The first symbol is known already.
+        let added = get_as(server.address, id, "/api/v1/symbols?from=1").await.json();
+        assert_eq!(added["grows"], true);
+        assert_eq!(symbols_of(&added["symbols"]), &names - &BTreeSet::from(["AAPL"]), "{id}");
         let snapshots = get_as(server.address, id, "/api/v1/snapshot").await.json();
         assert_eq!(symbols_of(&snapshots["snapshots"]), names, "{id}");
         let mut client = Client::connect_as(server.address, id).await;
