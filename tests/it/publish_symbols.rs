@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::http::get;
 use crate::keyring::{KeyRing, entry, header_of};
+use crate::patience::wait_until;
 use crate::publish::{publish, publish_with, publishing, trade};
 use crate::spawn::{START, TestServer, spawn_app, spawn_app_at_rest};
 use crate::view::is_event;
@@ -85,4 +86,23 @@ async fn a_key_adds_the_symbols_that_it_includes() {
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
     }
     assert_eq!(server.metrics.symbols_added.get(), 1);
+}
+
+#[actix_web::test]
+async fn a_symbol_of_one_day_has_no_previous_close_in_any_dialect() {
+    let (server, _clock) = spawn_app_at_rest(publishing);
+    assert_eq!(publish(&server, &[trade("AA", START.micros(), 10.5, 100)]).await.status, 200);
+    let routed = || server.metrics.hub_offsets().into_iter().min() == Some(server.metrics.feed_offset());
+    wait_until("the trade to be routed", true, routed).await;
+    let read = async |path: &str| get(server.address, path).await.json();
+    let own = &read("/api/v1/snapshot?symbols=AA").await["snapshots"][0];
+    assert_eq!((&own["price"], own.get("prev_close")), (&json!(10.5), None));
+    let quote = read("/api/v1/quote?symbol=AA&token=tickcast").await;
+    assert_eq!((&quote["c"], &quote["o"]), (&json!(10.5), &json!(10.5)));
+    assert!(["d", "dp", "pc"].into_iter().all(|key| quote.get(key).is_none()), "{quote}");
+    let massive = read("/v2/snapshot/locale/us/markets/stocks/tickers/AA?apiKey=tickcast").await["ticker"].clone();
+    assert_eq!((&massive["lastTrade"]["p"], &massive["prevDay"]), (&json!(10.5), &json!({})));
+    assert!(["todaysChange", "todaysChangePerc"].into_iter().all(|key| massive.get(key).is_none()), "{massive}");
+    let universal = read("/v3/snapshot?ticker=AA&apiKey=tickcast").await["results"][0]["session"].clone();
+    assert_eq!((&universal["price"], universal.get("previous_close")), (&json!(10.5), None));
 }

@@ -38,10 +38,9 @@ impl Newest {
         trade.max(quote)
     }
 
-    /// Returns the last price, and the last one of the day before; of a symbol that is new, both are that of its newest trade.
+    /// Returns the last price, and the last one of the day before; `None` before there are both.
     pub(super) fn prices(&self) -> Option<(Price, Price)> {
-        let last = self.trade?.value.price;
-        Some((last, self.day_before.map_or(last, |day| day.close)))
+        Some((self.trade?.value.price, self.day_before?.close))
     }
 }
 

@@ -84,22 +84,19 @@ async fn quote(request: HttpRequest) -> Result<HttpResponse, Refused> {
     let mut out = Vec::new();
     for newest in all {
         let mut object = Object::begin(&mut out);
-        let Some(((last, before), trade)) = newest.prices().zip(newest.trade) else {
-            object.end();
-            continue;
-        };
-        let [open, high, low] =
-            newest.day.map_or([before; 3], |Bar { open, high, low, .. }| [open, high.max(last), low.min(last)]);
-        let change = last.to_dollars() - before.to_dollars();
-        object
-            .price("c", last)
-            .decimal("d", change)
-            .decimal("dp", 100.0 * change / before.to_dollars())
-            .price("h", high)
-            .price("l", low)
-            .price("o", open)
-            .price("pc", before)
-            .integer("t", trade.value.ts.micros().div_euclid(1_000_000));
+        if let Some(trade) = newest.trade {
+            let last = trade.value.price;
+            object.price("c", last);
+            if let Some((_, before)) = newest.prices() {
+                let change = last.to_dollars() - before.to_dollars();
+                object.decimal("d", change).decimal("dp", 100.0 * change / before.to_dollars()).price("pc", before);
+            }
+            let of_day = newest.day.map(|Bar { open, high, low, .. }| [open, high.max(last), low.min(last)]);
+            if let Some([open, high, low]) = of_day.or_else(|| newest.day_before.map(|day| [day.close; 3])) {
+                object.price("h", high).price("l", low).price("o", open);
+            }
+            object.integer("t", trade.value.ts.micros().div_euclid(1_000_000));
+        }
         object.end();
     }
     pieces::whole_json(&request, out).map_err(busy)

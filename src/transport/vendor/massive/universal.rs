@@ -115,13 +115,12 @@ fn write(row: &Row, out: &mut Vec<u8>) {
 }
 
 fn session(newest: &Newest, object: &mut Object<'_>) {
+    if let Some(trade) = newest.trade {
+        object.price("price", trade.value.price);
+    }
     if let Some((last, before)) = newest.prices() {
         let (change, per_cent) = change(last, before);
-        object
-            .price("price", last)
-            .decimal("change", change)
-            .decimal("change_percent", per_cent)
-            .price("previous_close", before);
+        object.decimal("change", change).decimal("change_percent", per_cent).price("previous_close", before);
     }
     if let Some(day) = newest.day {
         object
