@@ -60,6 +60,7 @@
 /** @typedef {{ type: "auth_expiring", expires_at: number }} AuthExpiring the client's key ends soon */
 /** @typedef {{ type: "auth", id?: number | string, name: string, expires_at?: number, limits?: Limits }} Auth the key has been renewed */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
+/** @typedef {{ type: "status", id?: string | number, feed: "running" | "paused" | "seeking" | "gap" | "ended" | "failed", epoch: string, offset: number, file_ts: number, from: number, to: number, speed: number, sought?: boolean, complaint?: string }} FeedState of a replay */
 
 /** @typedef {"websocket" | "sse" | "poll"} Transport */
 /** @typedef {{ type: "open", transport: Transport, epoch: string, symbols_max: number }} Open of this client: a connection is ready */
@@ -79,7 +80,7 @@
 
 /** @typedef {Trade | Quote | BarMessage | Correction | Cancel} Event */
 /** @typedef {Event | Day | Gap} Numbered */
-/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye} ServerMessage */
+/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye | FeedState} ServerMessage */
 /** @typedef {ServerMessage | Open | Reset | Hole | Suspect} Message */
 /** @typedef {Channel | "day" | "gap"} Topic */
 
@@ -116,6 +117,7 @@ const NUMBERS = {
   heartbeat: ["offset"],
   pong: ["offset"],
   auth_expiring: ["expires_at"],
+  status: ["offset", "file_ts", "from", "to"],
 };
 
 /** Numbers that a message may lack; a snapshot those that its symbol does not have yet, or that the client's key does not include. */

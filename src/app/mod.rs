@@ -218,7 +218,7 @@ impl Application {
     /// full mailbox misses batches.
     pub async fn attach(&self, receiver: Recipient<Batch>) {
         // The feed ends only with the process.
-        let _ = self.feed.send(Attach { batches: receiver, restarts: None }).await;
+        let _ = self.feed.send(Attach { batches: receiver, restarts: None, notices: None }).await;
     }
 
     /// Returns the counters.

@@ -134,7 +134,11 @@ impl WorkerParts {
     fn start_worker(&self) -> (Addr<Hub>, Rc<Worker>) {
         let feed = self.feed.clone();
         let (hub, router) = Hub::start(&self.hub_config, self.history.clone(), move |hub| {
-            let attached = feed.send(Attach { batches: hub.clone().recipient(), restarts: Some(hub.recipient()) });
+            let attached = feed.send(Attach {
+                batches: hub.clone().recipient(),
+                restarts: Some(hub.clone().recipient()),
+                notices: Some(hub.recipient()),
+            });
             // The feed ends only with the process.
             Box::pin(async move {
                 let _ = attached.await;

@@ -49,7 +49,7 @@ pub enum FeedError {
 pub struct FeedStatus {
     /// `simulated`, `replay` or `publish`.
     pub kind: &'static str,
-    /// `running`, `paused`, `seeking`, `ended`, or `failed` if a file could not be read on.
+    /// `running`, `paused`, `seeking`, `ended`, or `failed` if a file could not be read on; in a notice also `gap`.
     pub state: &'static str,
     /// Time of the market.
     pub market_ts: i64,

@@ -7,6 +7,7 @@ mod delay;
 #[cfg(test)]
 mod growth_test;
 mod newcomers;
+mod notices;
 mod opening;
 pub mod publish;
 mod record;
@@ -23,14 +24,16 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult, Recipient};
 
 use crate::domain::{Clock, MarketClock};
-use crate::metrics::SharedMetrics;
+use crate::metrics::{ReplayCounts, SharedMetrics};
 use crate::protocol::Publication;
+use notices::Notices;
 use publish::Door;
 
 pub use config::{FeedConfig, FeedKind, OnBadRecord, OnLate};
 pub use control::{Counted, FeedError, FeedOrder, FeedStatus, ReplayStatus};
 pub use delay::{AttachDelayed, DelayGate, DelayLine, DelayParts, Evict};
 pub use newcomers::Newcomers;
+pub use notices::Notice;
 pub use opening::{Opening, Restart};
 pub use record::RecordConfig;
 pub use replay::ReplaySource;
@@ -57,10 +60,12 @@ pub struct Attach {
     pub batches: Recipient<Batch>,
     /// Receives, in the same order, what takes the place of everything before; absent for a receiver that only counts.
     pub restarts: Option<Recipient<Restart>>,
+    /// Receives, in the same order, what clients are told of the feed; absent for a receiver without clients.
+    pub notices: Option<Recipient<Notice>>,
 }
 
-/// A hub: its two mailboxes are one.
-type Attached = (Recipient<Batch>, Option<Recipient<Restart>>);
+/// A hub: its mailboxes are one.
+type Attached = (Recipient<Batch>, (Option<Recipient<Restart>>, Option<Recipient<Notice>>));
 
 impl Message for Restart {
     type Result = ();
@@ -90,6 +95,9 @@ pub struct Feed<S> {
     refused: VecDeque<Batch>,
     /// A restart that the history's full mailbox refused, likewise.
     restarting: Option<Restart>,
+    notices: Notices,
+    /// What has been counted of the files of a replay, as far as `metrics` has it.
+    counted: ReplayCounts,
     head: Arc<AtomicU64>,
     metrics: SharedMetrics,
 }
@@ -139,14 +147,16 @@ impl<S: Source> Feed<S> {
             door,
             refused,
             restarting,
+            notices: Notices::default(),
+            counted: ReplayCounts::default(),
             head,
             metrics,
         }
     }
 
     /// Adds a receiver of batches before the first event.
-    pub fn attach(&mut self, Attach { batches, restarts }: Attach) {
-        self.hubs.push((batches, restarts));
+    pub fn attach(&mut self, Attach { batches, restarts, notices }: Attach) {
+        self.hubs.push((batches, (restarts, notices)));
     }
 
     /// Publishes the events that are due, and updates the gauges.
@@ -155,12 +165,27 @@ impl<S: Source> Feed<S> {
         self.source.tick(reading);
         let batches_max = if self.source.is_unpaced() { STEP_BATCHES_MAX } else { 1 };
         let mut goes_on = self.restart();
+        if goes_on && self.flush() {
+            self.tell_state(false);
+            // Before the first event after the silence.
+            if let Some(gap) = self.source.take_gap()
+                && self.notices.tells_gap(reading.elapsed)
+            {
+                self.tell(gap);
+            }
+        }
         for _ in 0..batches_max {
             goes_on = goes_on && self.publish_due();
+        }
+        if self.refused.is_empty() {
+            self.tell_state(true);
         }
         self.market.set(reading, self.source.now(), self.source.speed());
         for line in &mut self.delayed {
             line.step(self.source.held());
+        }
+        if let Some(counted) = self.source.counted().filter(|counted| *counted != self.counted) {
+            self.metrics.count_replay(&std::mem::replace(&mut self.counted, counted), &counted);
         }
         let now = self.source.now().micros();
         let lag = self.source.next_ts().map_or(0, |next| now - next.micros());
@@ -218,13 +243,31 @@ impl<S: Source> Feed<S> {
             self.restarting = Some(restart);
             return false;
         }
-        for restarts in self.hubs.iter().filter_map(|(_, restarts)| restarts.as_ref()) {
+        for restarts in self.hubs.iter().filter_map(|(_, (restarts, _))| restarts.as_ref()) {
             // A hub whose mailbox is full finds the hole in the offsets, and reads the state from the history.
             if let Err(actix::dev::SendError::Full(_)) = restarts.try_send(restart.clone()) {
                 self.metrics.hub_mailbox_full.inc();
             }
         }
         true
+    }
+
+    /// Tells the clients of another state. Of the end only when the last bars have closed.
+    fn tell_state(&mut self, has_published: bool) {
+        let state = self.source.told_state().filter(|(state, _)| has_published || *state != "ended");
+        if let Some(state) = state.filter(|state| self.notices.tells_state(*state)) {
+            self.tell(FeedStatus { state: state.0, ..self.source.status() });
+        }
+    }
+
+    /// Sends a notice to the hubs. One with a full mailbox leaves it out.
+    fn tell(&self, status: FeedStatus) {
+        let notice = Notice(Arc::new(status));
+        for notices in self.hubs.iter().filter_map(|(_, (_, notices))| notices.as_ref()) {
+            if let Err(actix::dev::SendError::Full(_)) = notices.try_send(notice.clone()) {
+                self.metrics.hub_mailbox_full.inc();
+            }
+        }
     }
 
     /// Sends the batch to the history and then to every hub. Returns false, and keeps the batch, if the history's

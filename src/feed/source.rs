@@ -3,6 +3,7 @@
 use crate::domain::{EventBody, Reading, SymbolId, Timestamp};
 use crate::feed::control::{FeedError, FeedOrder, FeedStatus};
 use crate::feed::opening::Opening;
+use crate::metrics::ReplayCounts;
 
 /// A source of events, and its time: [`Self::tick`], then [`Self::take`] until nothing more is due.
 pub trait Source: Unpin + 'static {
@@ -45,6 +46,21 @@ pub trait Source: Unpin + 'static {
 
     /// Returns the state from which the market goes on after a seek, once.
     fn take_opening(&mut self) -> Option<Opening> {
+        None
+    }
+
+    /// Returns the silence that was left out last, once: `gap` with its beginning and end.
+    fn take_gap(&mut self) -> Option<FeedStatus> {
+        None
+    }
+
+    /// Returns what has been counted of the files of a replay; `None` for another feed.
+    fn counted(&self) -> Option<ReplayCounts> {
+        None
+    }
+
+    /// Returns the state and the speed of which clients are told when they change; `None` if there is nothing to tell.
+    fn told_state(&mut self) -> Option<(&'static str, f64)> {
         None
     }
 

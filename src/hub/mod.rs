@@ -8,6 +8,7 @@ mod config;
 mod delivery;
 mod index;
 mod outbox;
+mod notices;
 mod pacer;
 mod pass;
 mod playback;

@@ -12,13 +12,13 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::domain::{ChannelSet, Clock, MarketClock, Timestamp};
+use crate::domain::{ChannelSet, Clock, MarketClock};
 use crate::feed::replay::OpenedReplay;
-use crate::feed::{FeedError, FeedOrder, FeedStatus, ReplaySource, ReplayStatus, Restart, Sequencer, Source};
+use crate::feed::{FeedError, FeedOrder, FeedStatus, ReplaySource, Restart, Sequencer, Source};
 use crate::history::{LastValues, Ring};
 use crate::hub::router::Router;
 use crate::hub::{End, HubConfig, SharedRouter, keep_time, relieve, write};
-use crate::protocol::{CloseReason, Publication, RequestId, ServerMessage, Status};
+use crate::protocol::{CloseReason, Publication, RequestId, ServerMessage};
 
 /// Newest events that are kept, for a client that subscribes again with a cursor.
 const RING_EVENTS: usize = 4_096;
@@ -147,7 +147,7 @@ impl Playback {
     /// Returns the state, as the answer to the request with this id.
     pub fn status(&self, id: Option<RequestId>) -> ServerMessage {
         let status = self.player.state.borrow().source.status();
-        self.player.message(id, status, false)
+        self.player.message(id, &status, false)
     }
 }
 
@@ -182,8 +182,11 @@ impl Player {
         }
         source.tick(reading);
         if let Some(opening) = source.take_opening() {
-            self.move_to(&Restart::within(sequencer, opening), source.status(), now);
+            self.move_to(&Restart::within(sequencer, opening), &source.status(), now);
             return Next::Turn;
+        }
+        if let Some(gap) = source.take_gap() {
+            self.router.borrow().tell_all(&self.message(None, &gap, false), now);
         }
         let due = self.take_due(source, sequencer);
         self.router.borrow().config().market.set(reading, source.now(), source.speed());
@@ -195,7 +198,7 @@ impl Player {
             router.route_turn(now);
             return Next::Turn;
         }
-        if source.is_over() { self.end(source.status(), now) } else { self.wait(source) }
+        if source.is_over() { self.end(&source.status(), now) } else { self.wait(source) }
     }
 
     /// Returns whether the client has still to read events before others follow.
@@ -221,7 +224,7 @@ impl Player {
     }
 
     /// Goes on from another time of the file. The session is told, and gets snapshots.
-    fn move_to(&self, restart: &Restart, status: FeedStatus, now: Instant) {
+    fn move_to(&self, restart: &Restart, status: &FeedStatus, now: Instant) {
         self.is_told.set(false);
         self.router.borrow_mut().go_on_from(restart);
         let router = self.router.borrow();
@@ -230,7 +233,7 @@ impl Player {
     }
 
     /// Tells the client of the end, and ends the session when that has been written.
-    fn end(&self, status: FeedStatus, now: Instant) -> Next {
+    fn end(&self, status: &FeedStatus, now: Instant) -> Next {
         let is_failed = status.state == "failed";
         if !self.is_told.replace(true) {
             self.looks.set(0);
@@ -267,23 +270,7 @@ impl Player {
         Next::After(LOOK.0.saturating_mul(1 << looks.min(8)).min(LOOK.1))
     }
 
-    fn message(&self, id: Option<RequestId>, status: FeedStatus, is_sought: bool) -> ServerMessage {
-        let router = self.router.borrow();
-        let FeedStatus { state: feed, speed, replay, .. } = status;
-        let ReplayStatus { file_ts, from, to, complaint, .. } = replay.unwrap_or_default();
-        let [file_ts, from, to] = [file_ts, from, to].map(Timestamp::from_micros);
-        let (epoch, offset) = (router.epoch(), router.offset());
-        ServerMessage::Status(Box::new(Status {
-            id,
-            feed,
-            epoch,
-            offset,
-            file_ts,
-            from,
-            to,
-            speed,
-            is_sought,
-            complaint,
-        }))
+    fn message(&self, id: Option<RequestId>, status: &FeedStatus, is_sought: bool) -> ServerMessage {
+        self.router.borrow().status_message(id, status, is_sought)
     }
 }

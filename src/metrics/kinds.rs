@@ -13,7 +13,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::metrics::{
-    AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, PUBLISH_REFUSALS, RENEWAL_RESULTS, TICKET_RESULTS,
+    AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, PUBLISH_REFUSALS, RENEWAL_RESULTS, REPLAY_SKIPS,
+    TICKET_RESULTS,
 };
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
@@ -101,6 +102,16 @@ fn buckets(histogram: &Histogram) -> Vec<(f64, u64)> {
     let mut before = 0;
     let own = |(bound, count): (f64, u64)| (bound, count - std::mem::replace(&mut before, count));
     text.lines().filter_map(bucket).map(own).collect()
+}
+
+/// A part of a whole, 0 to 1.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Share(pub(super) Gauge<f64, AtomicU64>);
+
+impl Rendered for Share {
+    fn register(&self, name: &str, help: &str, registry: &mut Registry) {
+        registry.register(name, help, self.0.clone());
+    }
 }
 
 /// A duration in seconds.
@@ -226,6 +237,12 @@ labelled!(
     PublishRefusals,
     "reason",
     PUBLISH_REFUSALS
+);
+labelled!(
+    /// Counters by the reason why a record became no event.
+    ReplaySkips,
+    "reason",
+    REPLAY_SKIPS
 );
 labelled!(
     /// Counters by the kind of a fault.

@@ -57,6 +57,11 @@ pub const TICKET_RESULTS: [&str; 6] = ["issued", "accepted", "unknown", "spent",
 /// Reasons why events of a publisher are refused.
 pub const PUBLISH_REFUSALS: [&str; 5] = ["bad_event", "too_large", "busy", "other_request", "other_source"];
 
+/// Reasons why records of the files of a replay became no event. `cut` counts files that end within a record, `lost` the events that a
+/// recording says were lost before they were recorded.
+pub const REPLAY_SKIPS: [&str; 8] =
+    ["bad", "one_sided", "correction", "no_volume", "other", "not_asked", "cut", "lost"];
+
 /// The kinds of faults on request.
 pub const FAULT_KINDS: [&str; 17] = [
     "mute",

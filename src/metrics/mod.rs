@@ -7,6 +7,7 @@
 mod access;
 mod kinds;
 mod labels;
+mod replay;
 #[cfg(test)]
 mod metrics_test;
 
@@ -23,11 +24,13 @@ use crate::protocol::{CloseReason, ErrorCode, Refusal};
 pub use kinds::{Ages, WriteTimes};
 use kinds::{
     Auths, Closes, Errors, Excesses, Faults, Hubs, PublishRefusals, Recoveries, Refreshes, Refusals, Rendered,
-    Renewals, Seconds, Tickets,
+    Renewals, ReplaySkips, Seconds, Share, Tickets,
 };
 pub use labels::{
-    AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, PUBLISH_REFUSALS, RENEWAL_RESULTS, TICKET_RESULTS,
+    AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, PUBLISH_REFUSALS, RENEWAL_RESULTS, REPLAY_SKIPS,
+    TICKET_RESULTS,
 };
+pub use replay::ReplayCounts;
 
 /// Makes a struct of metrics that registers each of its fields.
 macro_rules! metrics {
@@ -84,6 +87,9 @@ metrics! {
         publishes_refused: PublishRefusals,
         /// Requests of publishers that were repeated with their `Idempotency-Key`, and published nothing.
         pub publishes_repeated: Counter,
+        /// Answers to requests with an `Idempotency-Key` that were forgotten before their time, because there were too many of their
+        /// publisher, or too many publishers: a repeated request would publish twice.
+        pub publish_keys_forgotten: Counter,
         /// Events of publishers that were dropped because they were too late (`feed.late`).
         pub late_dropped: Counter,
         /// Batches that a hub's full mailbox refused; the hub reads them from the history instead.
@@ -185,6 +191,16 @@ metrics! {
         pub record_events_lost: Counter,
         /// Errors of the disk while recording. The recorder tries again after `feed.record.retry_ms`.
         pub record_failures: Counter,
+        /// Events that a replay has published.
+        pub replay_events: Counter,
+        /// Prices and sizes of a replay's files that were rounded.
+        pub replay_rounded: Counter,
+        /// Rows of a replay's files that were out of order.
+        pub replay_reordered: Counter,
+        /// Records of a replay's files that became no event, by reason.
+        replay_skipped: ReplaySkips,
+        /// Where a replay is between the begin and the end of its files, 0 to 1.
+        replay_position: Share,
         /// Files that are being played for one client each, or read for that (`feed.replays_max`).
         pub replays: Gauge,
         /// Files that were opened to be played for one client.

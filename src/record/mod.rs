@@ -89,7 +89,11 @@ impl Recorder {
         })?;
         let receiver = Receiver::new(queue, history, epoch, expected, events_max, metrics);
         let receiver = Receiver::start_in_arbiter(&arbiter, |_| receiver);
-        let attach = Attach { batches: receiver.clone().recipient(), restarts: Some(receiver.clone().recipient()) };
+        let attach = Attach {
+            batches: receiver.clone().recipient(),
+            restarts: Some(receiver.clone().recipient()),
+            notices: None,
+        };
         Ok((Self { receiver, arbiter, done: Mutex::new(done) }, attach))
     }
 

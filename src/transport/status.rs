@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use actix_web::http::header::{Accept, CACHE_CONTROL, Header, Quality};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
+use crate::feed::FeedOrder;
 use crate::session::ROW_WORK;
 use crate::transport::{Problem, Worker, gate};
 
@@ -47,7 +48,8 @@ pub(super) async fn healthz() -> HttpResponse {
     ok().content_type("text/plain; charset=utf-8").body("alive\n")
 }
 
-/// Responds to `GET /readyz`: 200 if the server accepts sessions, 503 if it shuts down, is full or late.
+/// Responds to `GET /readyz`: 200 if the server accepts sessions, 503 if it shuts down, is full or late. The body tells of a replay that has
+/// ended.
 ///
 /// # Errors
 ///
@@ -56,7 +58,13 @@ pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem
     let worker = Worker::of(&request);
     worker.ready()?;
     worker.health.check()?;
-    Ok(ok().content_type("text/plain; charset=utf-8").body("ready\n"))
+    let feed = worker.feed.send(FeedOrder::Tell).await;
+    let body = match feed.ok().and_then(Result::ok).map(|feed| feed.state) {
+        Some("ended") => "ready\nthe replay has ended\n",
+        Some("failed") => "ready\nthe replay has ended, because a file cannot be read on\n",
+        _ => "ready\n",
+    };
+    Ok(ok().content_type("text/plain; charset=utf-8").body(body))
 }
 
 /// Responds to `GET /metrics` in the text format of Prometheus 0.0.4, or of `OpenMetrics` 1.0 if `Accept` names and prefers it.

@@ -137,6 +137,7 @@ mod record_remote;
 mod renewal_rights;
 mod replay;
 mod replay_command;
+mod replay_notices;
 mod replay_private;
 mod replay_private_limits;
 mod replay_private_server;

@@ -71,7 +71,7 @@ async fn until_state(server: &TestServer, wanted: &str) -> Value {
 pub(crate) struct File(PathBuf);
 
 impl File {
-    fn new(name: &str, text: &str) -> Self {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
         let path = std::env::temp_dir().join(format!("tickcast-replay-{}-{name}.csv", std::process::id()));
         std::fs::write(&path, text).unwrap();
         Self(path)
@@ -98,7 +98,7 @@ impl File {
         text
     }
 
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }
@@ -174,7 +174,7 @@ fn resampled(rows: &[(i64, [f64; 5])], span: i64) -> Vec<(i64, [f64; 5])> {
 
 /// Returns the digest of all events in these messages, and how many there are.
 fn digest(messages: &[Value]) -> (String, usize) {
-    let events: Vec<_> = messages.iter().filter(|each| each["offset"].is_u64() && each["type"] != "snapshot").collect();
+    let events: Vec<_> = messages.iter().filter(|each| is_event(each)).collect();
     let mut hash = Sha256::new();
     for event in &events {
         hash.update(event.to_string());

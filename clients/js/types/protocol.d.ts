@@ -180,6 +180,19 @@ export type Goodbye = {
     reason: string;
     retry_after_ms?: number;
 };
+export type FeedState = {
+    type: "status";
+    id?: string | number;
+    feed: "running" | "paused" | "seeking" | "gap" | "ended" | "failed";
+    epoch: string;
+    offset: number;
+    file_ts: number;
+    from: number;
+    to: number;
+    speed: number;
+    sought?: boolean;
+    complaint?: string;
+};
 export type Transport = "websocket" | "sse" | "poll";
 export type Open = {
     type: "open";
@@ -212,7 +225,7 @@ export type Overflow = {
 };
 export type Event = Trade | Quote | BarMessage | Correction | Cancel;
 export type Numbered = Event | Day | Gap;
-export type ServerMessage = Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye;
+export type ServerMessage = Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye | FeedState;
 export type Message = ServerMessage | Open | Reset | Hole | Suspect;
 export type Topic = Channel | "day" | "gap";
 export type Position = {
@@ -292,6 +305,7 @@ export type Problem = {
 /** @typedef {{ type: "auth_expiring", expires_at: number }} AuthExpiring the client's key ends soon */
 /** @typedef {{ type: "auth", id?: number | string, name: string, expires_at?: number, limits?: Limits }} Auth the key has been renewed */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
+/** @typedef {{ type: "status", id?: string | number, feed: "running" | "paused" | "seeking" | "gap" | "ended" | "failed", epoch: string, offset: number, file_ts: number, from: number, to: number, speed: number, sought?: boolean, complaint?: string }} FeedState of a replay */
 /** @typedef {"websocket" | "sse" | "poll"} Transport */
 /** @typedef {{ type: "open", transport: Transport, epoch: string, symbols_max: number }} Open of this client: a connection is ready */
 /**
@@ -309,7 +323,7 @@ export type Problem = {
 /** @typedef {{ type: "overflow", skipped: number }} Overflow of this client: an iterator was not read, and lost as many messages */
 /** @typedef {Trade | Quote | BarMessage | Correction | Cancel} Event */
 /** @typedef {Event | Day | Gap} Numbered */
-/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye} ServerMessage */
+/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye | FeedState} ServerMessage */
 /** @typedef {ServerMessage | Open | Reset | Hole | Suspect} Message */
 /** @typedef {Channel | "day" | "gap"} Topic */
 /** @typedef {{ epoch: string, offset: number }} Position a cursor: every subscribed event up to it has come */

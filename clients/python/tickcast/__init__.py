@@ -15,6 +15,7 @@ from ._messages import (
     Correction,
     Day,
     Error,
+    FeedState,
     Gap,
     Goodbye,
     Heartbeat,
@@ -35,7 +36,7 @@ from ._messages import (
 from ._options import Options, Status
 
 __all__ = [
-    "Bar", "Cancel", "Channel", "Client", "ClosedError", "Correction", "Day", "Error", "Failure", "Gap", "Goodbye", "Heartbeat",
+    "Bar", "Cancel", "Channel", "Client", "ClosedError", "Correction", "Day", "Error", "Failure", "FeedState", "Gap", "Goodbye", "Heartbeat",
     "Hole", "Lag", "Message", "Open", "Options", "Pong", "Quote", "Reset", "Snapshot", "Status", "Subscribed", "Suspect",
     "Trade", "Transport", "Welcome",
 ]

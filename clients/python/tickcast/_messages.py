@@ -230,9 +230,21 @@ class Suspect(TypedDict):
     reason: Literal["crossed", "zero"]
 
 
+class FeedState(TypedDict, total=False):
+    """The state of a replay. Of a silence that was left out, ``feed`` is "gap", and ``from`` and ``to`` are its beginning and end."""
+
+    type: Literal["status"]
+    feed: Literal["running", "paused", "seeking", "gap", "ended", "failed"]
+    epoch: str
+    offset: int
+    file_ts: int
+    speed: float
+    complaint: str
+
+
 Message = (
     Trade | Quote | Bar | Correction | Cancel | Day | Gap | Snapshot | Welcome | Subscribed | Lag | Heartbeat | Pong | Error | AuthExpiring
-    | Auth | Goodbye | Open | Reset | Hole | Suspect
+    | Auth | Goodbye | FeedState | Open | Reset | Hole | Suspect
 )
 #: A message before it is known which one it is.
 Raw = dict[str, Any]
@@ -252,6 +264,7 @@ _NUMBERS = {
     "heartbeat": ("offset",),
     "pong": ("offset",),
     "auth_expiring": ("expires_at",),
+    "status": ("offset", "file_ts", "from", "to"),
 }
 #: Numbers that a message may lack; a snapshot those that its symbol does not have yet, or that the client's key does not include.
 _OPTIONAL = (

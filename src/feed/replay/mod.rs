@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::domain::{EventBody, Interval, Reading, SymbolId, SymbolTable, Timestamp};
 use crate::feed::control::{Counted, FeedError, FeedOrder, FeedStatus, ReplayStatus};
 use crate::feed::{FeedConfig, Opening, Source};
+use crate::metrics::ReplayCounts;
 
 pub(in crate::feed) use config::list;
 pub use config::{ReplayConfig, ReplayTime};
@@ -47,6 +48,10 @@ pub struct ReplaySource {
     /// Events that a paused replay shall return.
     steps: u32,
     gap_max_ms: u64,
+    /// The silence that was left out last, if it has not been told.
+    gap: Option<(Timestamp, Timestamp)>,
+    /// Events that were returned.
+    events: u64,
     numbers: TradeNumbers,
     /// A seek in progress.
     seeking: Option<Receiver<Opened>>,
@@ -89,6 +94,8 @@ impl ReplaySource {
             settled: opening.start,
             steps: 0,
             gap_max_ms,
+            gap: None,
+            events: 0,
             numbers,
             seeking: None,
             opening: None,
@@ -112,6 +119,7 @@ impl ReplaySource {
         let longest = self.gap_max_ms as f64 * 1_000.0 * self.pace.speed();
         let waited = self.pace.now().micros() - self.last.micros();
         if next > self.pace.now() && waited >= longest as i64 {
+            self.gap = Some((self.last, next));
             self.pace.jump(next);
         }
     }
@@ -122,6 +130,7 @@ impl ReplaySource {
         match seeking.try_recv() {
             Ok(Ok((opening, tape))) => {
                 (self.tape, self.last, self.settled, self.steps) = (tape, opening.start, opening.start, 0);
+                self.gap = None;
                 self.pace.jump(opening.start);
                 self.numbers.forget();
                 self.opening = Some(opening);
@@ -182,8 +191,27 @@ impl ReplaySource {
     }
 
     fn file_ts(&self) -> Timestamp {
-        let file_ts = self.pace.now().plus_micros(-self.tape.shift);
-        file_ts.clamp(self.plan.from, self.plan.to.max(self.plan.from))
+        self.file_ts_of(self.pace.now())
+    }
+
+    fn file_ts_of(&self, ts: Timestamp) -> Timestamp {
+        ts.plus_micros(-self.tape.shift).clamp(self.plan.from, self.plan.to.max(self.plan.from))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    fn position(&self) -> f64 {
+        let [from, to, file_ts] = [self.plan.from, self.plan.to, self.file_ts()].map(Timestamp::micros);
+        (file_ts - from) as f64 / (to - from).max(1) as f64
+    }
+
+    fn state(&self) -> &'static str {
+        match self.tape.state() {
+            _ if self.seeking.is_some() || self.opening.is_some() => "seeking",
+            TapeState::Failed(_) => "failed",
+            TapeState::Ended => "ended",
+            TapeState::Running if self.pace.is_paused() => "paused",
+            TapeState::Running => "running",
+        }
     }
 }
 
@@ -230,6 +258,7 @@ impl Source for ReplaySource {
         self.pace.reach(ts);
         self.last = ts;
         let body = self.numbers.number(item.id, item.recorded, item.body)?;
+        self.events += 1;
         Some((item.id, body))
     }
 
@@ -247,6 +276,36 @@ impl Source for ReplaySource {
 
     fn take_opening(&mut self) -> Option<Opening> {
         self.opening.take()
+    }
+
+    fn counted(&self) -> Option<ReplayCounts> {
+        let counts = &self.tape.counts;
+        let [bad, one_sided, correction, no_volume, other, not_asked] = counts.skipped;
+        Some(ReplayCounts {
+            events: self.events,
+            rounded: counts.rounded_prices + counts.rounded_sizes,
+            reordered: counts.sorted + counts.moved,
+            skipped: [bad, one_sided, correction, no_volume, other, not_asked, counts.cut, counts.lost],
+            position: self.position(),
+        })
+    }
+
+    fn take_gap(&mut self) -> Option<FeedStatus> {
+        let (from, to) = self.gap.take()?;
+        let [from, to] = [from, to].map(|ts| self.file_ts_of(ts).micros());
+        let status = self.status();
+        let replay = status.replay.map(|replay| ReplayStatus { from, to, ..replay });
+        Some(FeedStatus { state: "gap", replay, ..status })
+    }
+
+    fn told_state(&mut self) -> Option<(&'static str, f64)> {
+        let state = match self.state() {
+            // The last events are still to be published.
+            "ended" if !self.is_over() && self.pace.is_paused() => "paused",
+            "ended" if !self.is_over() => "running",
+            state => state,
+        };
+        Some((state, self.pace.speed()))
     }
 
     fn obey(&mut self, order: FeedOrder) -> Result<(), FeedError> {
@@ -273,15 +332,6 @@ impl Source for ReplaySource {
     fn status(&self) -> FeedStatus {
         let (from, to, file_ts) = (self.plan.from.micros(), self.plan.to.micros(), self.file_ts().micros());
         let counts = &self.tape.counts;
-        let state = match self.tape.state() {
-            _ if self.seeking.is_some() || self.opening.is_some() => "seeking",
-            TapeState::Failed(_) => "failed",
-            TapeState::Ended => "ended",
-            TapeState::Running if self.pace.is_paused() => "paused",
-            TapeState::Running => "running",
-        };
-        #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let position = (file_ts - from) as f64 / (to - from).max(1) as f64;
         let complaint = match self.tape.state() {
             TapeState::Failed(complaint) => Some(complaint.clone()),
             _ => None,
@@ -290,7 +340,7 @@ impl Source for ReplaySource {
             file_ts,
             from,
             to,
-            position,
+            position: self.position(),
             files: self.plan.names(),
             is_loop: self.plan.is_loop,
             complaint,
@@ -302,7 +352,7 @@ impl Source for ReplaySource {
         };
         FeedStatus {
             kind: "replay",
-            state,
+            state: self.state(),
             market_ts: self.pace.now().micros(),
             speed: self.pace.speed(),
             paused: self.pace.is_paused(),

@@ -6,7 +6,7 @@ mod private;
 mod turns;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +17,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use crate::domain::{ChannelSet, Snapshot, SymbolId};
+use crate::feed::FeedStatus;
 use crate::history::{LastValues, Ring};
 use crate::hub::index::{Index, SessionKey, Topic, topic};
 use crate::hub::outbox::{Outbox, Recovery, Snapshots};
@@ -49,6 +50,8 @@ pub struct Router {
     empty: Rc<Notify>,
     /// Notified whenever the last session has left.
     left: Rc<Notify>,
+    /// What sessions are to be told of the feed, each after the event with this offset.
+    pub(in crate::hub) notices: VecDeque<(u64, Arc<FeedStatus>)>,
     /// The routers of the replays that are played for one client each on this thread.
     guests: Vec<Weak<RefCell<Router>>>,
 }
@@ -76,6 +79,7 @@ impl Router {
             drain_end: None,
             empty: Rc::default(),
             left: Rc::default(),
+            notices: VecDeque::new(),
             guests: Vec::new(),
         }
     }
@@ -83,6 +87,7 @@ impl Router {
     /// Moves a router whose sessions are ending to another offset.
     pub(super) fn restart(&mut self, values: LastValues, ring: Ring) {
         self.values = values;
+        self.notices.clear();
         self.show_progress();
         *self.shared.ring.borrow_mut() = ring.with_offsets(self.config().table.len());
     }

@@ -70,6 +70,7 @@ impl Router {
             }
         }
         self.show_progress();
+        self.tell_notices(now);
         self.close_lagging(now);
         self.offset() < newest
     }

@@ -135,7 +135,7 @@ pub struct Renewed {
 pub struct Status {
     /// The id of the order that it answers.
     pub id: Option<RequestId>,
-    /// `running`, `paused`, `seeking`, `ended`, or `failed` if the file could not be read on.
+    /// `running`, `paused`, `seeking`, `ended`, or `failed` if the file could not be read on; `gap` for a silence that was left out.
     pub feed: &'static str,
     /// The name of the stream from here on.
     pub epoch: Arc<str>,
@@ -143,9 +143,9 @@ pub struct Status {
     pub offset: u64,
     /// Time of the file.
     pub file_ts: Timestamp,
-    /// Time of the first event that is played.
+    /// Time of the first event that is played, or of the last one before a `gap`.
     pub from: Timestamp,
-    /// Time of the last event that is played.
+    /// Time of the last event that is played, or of the first one after a `gap`.
     pub to: Timestamp,
     /// Seconds of the file per second; 0 for as fast as the client reads.
     pub speed: f64,

@@ -1,0 +1,56 @@
+//! `Notices`: what clients are told of a replay beside its events: a silence that was left out, and another state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Message;
+
+use crate::feed::control::FeedStatus;
+
+/// The shortest time between two notices of silences: a file of single trades may have one before each of them.
+const GAP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Tells the clients of a hub of the state of the feed, after every event before it.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Notice(pub Arc<FeedStatus>);
+
+/// What clients have been told.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    /// State and speed; `None` before the first step.
+    told: Option<(&'static str, f64)>,
+    /// When a silence was told last, by the monotonic clock.
+    gap: Option<Duration>,
+}
+
+impl Notices {
+    /// Returns whether clients are to be told of a silence at this time of the clock.
+    pub(super) fn tells_gap(&mut self, elapsed: Duration) -> bool {
+        let is_due = self.gap.is_none_or(|last| elapsed.saturating_sub(last) >= GAP_INTERVAL);
+        if is_due {
+            self.gap = Some(elapsed);
+        }
+        is_due
+    }
+
+    /// Returns whether clients are to be told of this state and speed. Nobody knows the first ones: they need not be told.
+    pub(super) fn tells_state(&mut self, state: (&'static str, f64)) -> bool {
+        self.told.replace(state).is_some_and(|told| told != state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_told_once_and_silences_at_most_once_a_second() {
+        let mut notices = Notices::default();
+        let states = [("paused", 1.0), ("paused", 1.0), ("running", 1.0), ("running", 10.0), ("running", 10.0)];
+        assert_eq!(states.map(|state| notices.tells_state(state)), [false, false, true, true, false]);
+        let times = [5_000, 5_001, 5_999, 6_000, 6_500, 7_200];
+        let told = times.map(|ms| notices.tells_gap(Duration::from_millis(ms)));
+        assert_eq!(told, [true, false, false, true, false, true]);
+    }
+}

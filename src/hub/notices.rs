@@ -1,0 +1,65 @@
+//! What every client is told of the feed, in its place among the events.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::Handler;
+
+use crate::domain::Timestamp;
+use crate::feed::{FeedStatus, Notice, ReplayStatus};
+use crate::hub::Hub;
+use crate::hub::router::Router;
+use crate::protocol::{RequestId, ServerMessage, Status};
+
+/// Most notices that wait for the events before them to be routed. The oldest are left out: the state of the newest holds.
+const NOTICES_MAX: usize = 64;
+
+impl Handler<Notice> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Notice(status): Notice, _: &mut Self::Context) {
+        self.router().borrow_mut().add_notice(status, Instant::now());
+    }
+}
+
+impl Router {
+    /// Tells every session of this state, after every event that has arrived.
+    fn add_notice(&mut self, status: Arc<FeedStatus>, now: Instant) {
+        if self.notices.len() == NOTICES_MAX {
+            self.notices.pop_front();
+        }
+        self.notices.push_back((self.newest(), status));
+        self.tell_notices(now);
+    }
+
+    /// Tells the notices whose place has come.
+    pub(in crate::hub) fn tell_notices(&mut self, now: Instant) {
+        let offset = self.offset();
+        while let Some((_, status)) = self.notices.pop_front_if(|(place, _)| *place <= offset) {
+            self.tell_all(&self.status_message(None, &status, false), now);
+        }
+    }
+
+    /// Returns the message of a state of the feed, at the offset of this router.
+    pub(in crate::hub) fn status_message(
+        &self,
+        id: Option<RequestId>,
+        status: &FeedStatus,
+        is_sought: bool,
+    ) -> ServerMessage {
+        let ReplayStatus { file_ts, from, to, complaint, .. } = status.replay.clone().unwrap_or_default();
+        let [file_ts, from, to] = [file_ts, from, to].map(Timestamp::from_micros);
+        ServerMessage::Status(Box::new(Status {
+            id,
+            feed: status.state,
+            epoch: self.epoch(),
+            offset: self.offset(),
+            file_ts,
+            from,
+            to,
+            speed: status.speed,
+            is_sought,
+            complaint,
+        }))
+    }
+}
