@@ -15,6 +15,11 @@ pub(super) fn gap_line(epoch: &str, from: u64, to: u64, reason: &str) -> String 
     format!("{{\"type\":\"gap\",\"epoch\":\"{epoch}\",\"from\":{from},\"to\":{to},\"reason\":\"{reason}\"}}\n")
 }
 
+/// Returns the line that announces that the events of this stream from an offset on are not in the recording: nobody knows how many.
+pub(super) fn open_gap_line(epoch: &str, from: u64) -> String {
+    format!("{{\"type\":\"gap\",\"epoch\":\"{epoch}\",\"from\":{from},\"reason\":\"restarted\"}}\n")
+}
+
 /// Returns the last line of a complete recording, which has every event up to `offset`.
 pub(super) fn end_line(offset: u64) -> String {
     format!("{{\"type\":\"end\",\"offset\":{offset}}}\n")

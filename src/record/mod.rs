@@ -6,6 +6,7 @@
 //! that are not in the files are announced there by a line `gap`.
 
 mod line;
+mod newest;
 mod receiver;
 pub mod remote;
 mod writer;

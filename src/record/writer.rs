@@ -15,7 +15,8 @@ use crate::metrics::SharedMetrics;
 use crate::protocol::native::Native;
 use crate::protocol::{Dialect, Publication, ServerMessage};
 use crate::record::Item;
-use crate::record::line::{end_line, gap_line, header_line};
+use crate::record::line::{end_line, gap_line, header_line, open_gap_line};
+use crate::record::newest::newest_end;
 
 /// Time between two lines of the log about errors of the disk.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
@@ -85,6 +86,7 @@ impl Writer {
     /// Writes until the recorder is finished.
     pub(super) fn run(mut self, items: &Receiver<Item>) {
         let frame = Duration::from_millis(self.config.frame_ms);
+        self.announce_cut();
         self.open();
         let mut next_frame = Instant::now() + frame;
         loop {
@@ -101,6 +103,15 @@ impl Writer {
                 self.tick();
                 next_frame = Instant::now() + frame;
             }
+        }
+    }
+
+    /// If an earlier server was killed while it recorded into this directory, keeps the announcement for the first file.
+    fn announce_cut(&mut self) {
+        let newest = newest_end(&self.directory);
+        if let Some(end) = newest.filter(|end| !end.is_complete && *end.epoch != *self.epoch) {
+            self.owed.push_str(&open_gap_line(&end.epoch, end.offset + 1));
+            self.metrics.record_gaps.inc();
         }
     }
 

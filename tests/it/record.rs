@@ -88,6 +88,7 @@ async fn another_file_begins_at_each_whole_interval() {
         settings.feed.record.rotate_ms = 60_000;
     });
     let ends = ["15-04-05Z", "15-05-00Z", "15-06-01Z"];
+    wait_until("the first file", 1, || recordings(folder.root()).len()).await;
     clock.advance_micros(50_000_000);
     wait_until("the events", true, || server.metrics.events_published.get() > 20_000).await;
     // To 15:05:00.123456, and to 15:06:01.
@@ -217,8 +218,9 @@ async fn whatever_kills_the_server_its_recording_can_be_read_up_to_the_last_fram
         ("TICKCAST__HISTORY__BARS_MAX", "10"),
     ];
     let mut events = 0;
+    let folder = Folder::new();
+    let mut known = 0;
     for round in 0..20_u64 {
-        let folder = Folder::new();
         let own = [("TICKCAST__FEED__RECORD__DIR", folder.root().to_str().unwrap())];
         let process = spawn_binary(&[], &[&variables[..], &own].concat()).await;
         // A moment that differs from round to round, in the middle of something.
@@ -227,7 +229,14 @@ async fn whatever_kills_the_server_its_recording_can_be_read_up_to_the_last_fram
         process.ended().await;
         let files = recordings(folder.root());
         assert_eq!(check_offsets(&files), 0);
-        for file in &files {
+        if let Some(first) = files.get(known).filter(|_| known > 0) {
+            let [_, gap, ..] = &first.lines[..] else { panic!("{}", first.name()) };
+            let before = &files[known - 1];
+            assert_eq!((&gap["reason"], &gap["epoch"]), (&json!("restarted"), &before.lines[0]["epoch"]), "{gap}");
+        }
+        let fresh = &files[known..];
+        known = files.len();
+        for file in fresh {
             let (count, counts) = rows(&file.path, BadRecord::Skip);
             let expected = file.events().filter(|event| ROWS.contains(&event["type"].as_str().unwrap())).count();
             assert_eq!((count, counts.lost), (expected as u64, 0), "{}", file.name());

@@ -21,6 +21,8 @@ pub struct RecordingEnd {
     pub channels: Vec<String>,
     /// The symbols that a client of a server has recorded; empty for all.
     pub symbols: Vec<String>,
+    /// Whether it has its last line. Who wrote another one was killed, and nobody knows which events followed.
+    pub is_complete: bool,
 }
 
 #[derive(Deserialize)]
@@ -59,10 +61,13 @@ pub fn recording_end(path: &Path) -> Result<Option<RecordingEnd>, ReadError> {
                 None if line.kind == "recording" => {
                     let Line { epoch, offset, channels, symbols, .. } = line;
                     let (epoch, offset) = (epoch.unwrap_or_default().to_owned(), offset.unwrap_or_default());
-                    end = Some(RecordingEnd { epoch, offset, channels, symbols });
+                    end = Some(RecordingEnd { epoch, offset, channels, symbols, is_complete: false });
                 }
                 None => return Ok(None),
-                Some(end) => end.offset = end.offset.max(line.reach(&end.epoch)),
+                Some(end) => {
+                    end.offset = end.offset.max(line.reach(&end.epoch));
+                    end.is_complete = line.kind == "end";
+                }
             }
         }
         bytes.clear();
