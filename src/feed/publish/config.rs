@@ -29,7 +29,7 @@ pub struct PublishConfig {
     pub ts_off_max_ms: u64,
     /// How much ahead of the server's clock an event may be, in milliseconds: 0 to 86,400,000.
     pub ts_ahead_max_ms: u64,
-    /// Most requests whose answers are remembered for `Idempotency-Key`. 1 to 1,000,000.
+    /// Most requests of each publisher whose answers are remembered for `Idempotency-Key`. 1 to 1,000,000.
     pub idempotency_keys_max: usize,
     /// How long an answer is remembered, in milliseconds: 1,000 to 604,800,000.
     pub idempotency_ttl_ms: u64,
@@ -45,7 +45,7 @@ impl Default for PublishConfig {
             requests_max: 16,
             ts_off_max_ms: 86_400_000,
             ts_ahead_max_ms: 5_000,
-            idempotency_keys_max: 10_000,
+            idempotency_keys_max: 100_000,
             idempotency_ttl_ms: 86_400_000,
         }
     }

@@ -30,7 +30,7 @@ impl<S: Source> Feed<S> {
     fn publish(&mut self, Publish { events, request }: Publish, elapsed: Duration) -> Result<Published, PublishError> {
         let Some(door) = &mut self.door else { return Err(PublishError::OtherSource) };
         if let Some(request) = &request
-            && let Some(answer) = door.answer_to(request, elapsed)?
+            && let Some(answer) = door.answers().to(request, elapsed)?
         {
             self.metrics.publishes_repeated.inc();
             return Ok(answer);
@@ -52,7 +52,8 @@ impl<S: Source> Feed<S> {
             answer.add(self.sequencer.offset());
         }
         if let Some(request) = request {
-            door.remember(request, answer.clone(), elapsed);
+            let forgotten = door.answers().remember(request, answer.clone(), elapsed);
+            self.metrics.publish_keys_forgotten.inc_by(forgotten);
         }
         self.metrics.events_received.inc_by(answer.events as u64);
         self.metrics.late_dropped.inc_by(answer.late_dropped as u64);

@@ -3,6 +3,7 @@
 //! A transport reads events and checks each by itself (`events.rs`), and sends them to the feed as one [`Publish`]. The feed's [`Door`]
 //! knows which requests are repeated and which events are too late (`door.rs`), and the feed publishes the others at once (`handler.rs`).
 
+mod answers;
 mod config;
 mod door;
 mod events;
