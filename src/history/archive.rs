@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::domain::{Bar, Interval, SymbolId, Timestamp};
 use crate::feed::Restart;
 use crate::history::bars::LiveRead;
+use crate::history::compact_bar::CompactBar;
 use crate::history::past::PastBars;
 use crate::history::past::past_of;
 use crate::history::{BarBounds, BarRead, Bars, PastSource, Ring};
@@ -109,7 +110,10 @@ impl Archive {
         if missing > 0 && past_bars > 0 {
             let past = self.past().series(id, interval);
             let newest = &past[past.len().saturating_sub(past_bars)..];
-            let end = newest.partition_point(|bar| before.is_none_or(|before| bar.ts() < before));
+            // A minute from before the start is here too, if late trades have changed it.
+            let live = read.closed.first().map(CompactBar::ts).or(read.open.map(|open| open.ts));
+            let is_past = |ts: Timestamp| before.is_none_or(|before| ts < before) && live.is_none_or(|live| ts < live);
+            let end = newest.partition_point(|bar| is_past(bar.ts()));
             read.closed.splice(0..0, newest[end.saturating_sub(missing)..end].iter().cloned());
         }
         (offset, read)
@@ -245,6 +249,35 @@ mod tests {
         assert_eq!(read(&archive, 4, Some(11)), [7, 8, 9, 10]);
         assert_eq!(read(&archive, 4, Some(3)), [0, 1, 2]);
         assert_eq!(read(&archive, 100, None), (0..=11).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_minute_of_before_the_start_that_late_trades_have_changed_is_there_once() {
+        let archive = archive(100, 100);
+        let changed = Bar { volume: Size::new(9), ..bar(9) };
+        let day = DayFigures::from(&changed);
+        archive.apply([publication(EventBody::UpdatedBar(ClosedBar { bar: changed, day }.into()))].into());
+        assert_eq!(read(&archive, 100, None), (0..=10).collect::<Vec<_>>());
+        assert_eq!(read(&archive, 3, Some(10)), [7, 8, 9]);
+        let (_, all) = archive.read(SymbolId(0), Interval::M1, 100, None);
+        assert_eq!(Bar::from(&all.closed[9]), changed);
+        // The rest of it is closed as any other.
+        archive.apply([close(10)].into());
+        assert_eq!(read(&archive, 4, None), [7, 8, 9, 10]);
+    }
+
+    #[test]
+    fn a_minute_whose_first_trade_is_late_is_there_once() {
+        let bounds = BarBounds { bars_max: 100, kept_max: 100 };
+        let none: PastSource = Box::new(|_, _| Vec::new());
+        let archive = Archive::new(vec![Default::default()], bounds, none, 1_000, 100, Arc::new(Metrics::default()));
+        let late = Trade { ts: bar(9).ts, price: bar(9).close, size: bar(9).volume };
+        archive.apply([publication(EventBody::Trade(late))].into());
+        let day = DayFigures::from(&bar(9));
+        archive.apply([publication(EventBody::UpdatedBar(ClosedBar { bar: bar(9), day }.into()))].into());
+        assert_eq!(read(&archive, 100, None), [9]);
+        let (_, all) = archive.read(SymbolId(0), Interval::M1, 100, None);
+        assert_eq!((all.open, all.closed.len()), (None, 1));
     }
 
     #[test]

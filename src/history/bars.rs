@@ -43,6 +43,10 @@ struct ClosedBars {
 impl SymbolBars {
     /// Replaces the bar of a minute, and the longer closed bars that contain the minute.
     fn update(&mut self, minute: &Bar, kept_max: usize) {
+        // A minute without a trade in time was not closed before.
+        if self.open.bar(Interval::M1).is_some_and(|open| open.ts == minute.ts) {
+            self.open.take(Interval::M1);
+        }
         self.closed[Interval::M1 as usize].replace(minute, kept_max);
         for interval in Interval::ALL.into_iter().filter(|interval| *interval > Interval::M1) {
             let closed = &mut self.closed[interval as usize];

@@ -154,16 +154,18 @@ impl Archive {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         let LiveRange { closed, open, past_bars, .. } = live.range(id, interval, is_after, is_before);
         drop(live);
-        let mut bars = Vec::new();
+        let (mut bars, open) = (Vec::new(), open.filter(|_| timeframe.is_merged()));
         if past_bars > 0 {
             let past = self.past().series(id, interval);
             let newest = &past[past.len().saturating_sub(past_bars)..];
             let start = newest.partition_point(|bar| !is_after(bar.ts()));
-            let end = newest.partition_point(|bar| is_before(bar.ts()));
+            // A minute from before the start is here too, if late trades have changed it.
+            let live = closed.first().map(CompactBar::ts).or(open.map(|open| open.ts));
+            let end = newest.partition_point(|bar| is_before(bar.ts()) && live.is_none_or(|live| bar.ts() < live));
             bars.extend(newest[start.min(end)..end].iter().map(Bar::from));
         }
         bars.extend(closed.iter().map(Bar::from));
-        bars.extend(open.filter(|_| timeframe.is_merged()));
+        bars.extend(open);
         bars
     }
 

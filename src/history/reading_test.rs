@@ -250,3 +250,14 @@ fn a_trade_that_was_reported_late_is_not_the_newest() {
         );
     }
 }
+
+#[test]
+fn a_minute_of_before_the_start_that_late_trades_have_changed_is_in_a_window_once() {
+    let archive = archive(100);
+    let changed = bar(START - MINUTE, 9);
+    let update = ClosedBar { bar: changed, day: DayFigures::from(&changed) };
+    archive.apply([Publication::new(event(1, EventBody::UpdatedBar(update.into())))].into());
+    let window = window(START - 3 * MINUTE, START, false);
+    let rows = archive.bars(SymbolId(0), Timeframe::Minute(1), &window, None, 10);
+    assert_eq!(volumes(&rows), [(START - 3 * MINUTE, 1), (START - 2 * MINUTE, 1), (START - MINUTE, 9)]);
+}

@@ -352,6 +352,21 @@ async fn a_late_trade_corrects_the_bar_of_its_minute_and_an_older_one_the_longer
 }
 
 #[actix_web::test]
+async fn a_minute_whose_first_trade_is_late_is_one_bar() {
+    let (server, clock) = spawn_app_at_rest(publishing);
+    let minute = START.micros() - START.micros().rem_euclid(MINUTE);
+    publish(&server, &[trade("AA", minute - SECOND, 10.0, 4)]).await;
+    // Before its bar is published as changed, and after that.
+    for _ in 0..3 {
+        settle(&server).await;
+        let answer = get(server.address, "/api/v1/bars?symbol=AA&interval=1m").await.json();
+        let read: Vec<_> = answer["bars"].as_array().unwrap().iter().map(figures).collect();
+        assert_eq!(read, [(minute - MINUTE, [10.0, 10.0, 10.0, 10.0, 4.0])]);
+        clock.advance_micros(MINUTE / 2);
+    }
+}
+
+#[actix_web::test]
 async fn a_snapshot_has_the_newest_trade_and_quote_whatever_the_order() {
     let (server, _clock) = spawn_app_at_rest(publishing);
     let now = START.micros();
