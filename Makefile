@@ -56,7 +56,7 @@ fuzz: $(LIBRARY) ## run each fuzz target RUNS times, ten million by default (hou
 
 EVENTS ?= 10000000
 
-publish-proof: $(LIBRARY) ## publish EVENTS events, ten million by default, through connections that are cut, and check that each arrives once (6 minutes)
+publish-proof: $(LIBRARY) ## publish EVENTS events, ten million by default, through connections that are cut, and check that each arrives once (2 minutes)
 	cargo build --release --locked --bin tickcast
 	python3 tests/publish/proof.py --server target/release/tickcast --events $(EVENTS)
 

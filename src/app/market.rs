@@ -1,6 +1,6 @@
 //! Starts the market: a source of events (`feed.kind`), its past, the history and the feed, each actor on its own thread.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -9,10 +9,11 @@ use actix::{Actor, Addr, Arbiter, ArbiterHandle, Recipient};
 use crate::app::watchdog::Part;
 use crate::app::{Settings, StartError};
 use crate::domain::{Bar, Clock, Interval, MarketClock, Reading, Snapshot, SymbolId, SymbolTable, Timestamp};
-use crate::feed::publish::{Door, Publish, PublishSource};
+use crate::feed::publish::{CloseDoor, Door, Publish, PublishSource};
 use crate::feed::replay::ReplaySource;
 use crate::feed::simulated::backfill::{Backfill, Opening};
 use crate::feed::simulated::{SimulatedSource, Simulator, SimulatorConfig};
+use crate::feed::state::{MarketState, StateLock};
 use crate::feed::{
     Attach, AttachDelayed, DelayGate, DelayLine, DelayParts, Feed, FeedConfig, FeedKind, FeedOrder, FeedParts,
     Sequencer, Source,
@@ -36,6 +37,10 @@ pub(super) struct Market {
     pub(super) orders: Recipient<FeedOrder>,
     /// Publishes the events of publishers.
     pub(super) publish: Recipient<Publish>,
+    /// Ends that.
+    pub(super) door: Recipient<CloseDoor>,
+    /// The lock of `feed.state_file`, if the state is kept there.
+    pub(super) state_lock: Option<StateLock>,
     /// Attaches a receiver of batches to one of these.
     pub(super) delayed_feed: Recipient<AttachDelayed>,
     /// Offset of the newest event that the feed has published.
@@ -195,12 +200,36 @@ pub(super) fn start(settings: &Settings, clock: Arc<dyn Clock>, metrics: SharedM
             run(simulated(&settings.feed, reading, metrics.clone())?, settings, clock, reading, metrics)
         }
         FeedKind::Replay => run(replay(settings, reading)?, settings, clock, reading, metrics),
-        FeedKind::Publish => run(published(&settings.feed, reading), settings, clock, reading, metrics),
+        FeedKind::Publish => {
+            let path = Path::new(&settings.feed.state_file);
+            let state_lock = (!path.as_os_str().is_empty()).then(|| StateLock::acquire(path)).transpose()?;
+            let market = run(published(&settings.feed, reading)?, settings, clock, reading, metrics)?;
+            Ok(Market { state_lock, ..market })
+        }
     }
 }
 
+/// Opens the market of publishers. Of one without a file of its state nothing is known before the first event.
+fn published(feed: &FeedConfig, reading: Reading) -> Result<Opened<PublishSource>, StartError> {
+    let path = Path::new(&feed.state_file);
+    let state = (!feed.state_file.is_empty()).then(|| MarketState::read(path, reading.wall));
+    let opened = unknown(feed, reading);
+    let Some(state) = state.transpose()?.flatten() else { return Ok(opened) };
+    let (start, table) = (state.start(reading.wall), opened.table);
+    let opening = Arc::new(state.opening(&table, start)?);
+    Ok(Opened {
+        start,
+        source: PublishSource::new(start),
+        table,
+        snapshots: opening.snapshots.clone(),
+        open: opening.open.clone(),
+        days: opening.days.clone(),
+        past: Box::new(move |id, series| past_of(&opening, id, series)),
+    })
+}
+
 /// Opens a market of which nothing is known before the first event of a publisher.
-fn published(feed: &FeedConfig, reading: Reading) -> Opened<PublishSource> {
+fn unknown(feed: &FeedConfig, reading: Reading) -> Opened<PublishSource> {
     let (start, table) = (reading.wall, feed.publish.table(feed.symbols_max));
     let symbols = table.len();
     Opened {
@@ -253,12 +282,11 @@ pub(super) fn run<S: Source + Send>(
     let symbols = table.symbols_max();
     let bounds = settings.history.bar_bounds(symbols, delays_ms.iter().len(), settings.feed.delay_events_max);
     let bounds = bounds.map_err(StartError::Memory)?;
-    let last = snapshots.iter().map(|snapshot| snapshot.last.map(|last| last.price)).collect();
-    let values = LastValues::new(snapshots);
-    let past_bars_max = settings.history.past_bars_max;
-    let events_max = settings.history.events_max;
-    let archive = Archive::new(open.clone(), bounds, past, past_bars_max, events_max, metrics.clone());
-    let archive = Arc::new(archive);
+    let last = snapshots.iter().map(Snapshot::last_trade).collect();
+    let door = (settings.feed.kind == FeedKind::Publish).then(|| Door::new(&settings.feed, &snapshots));
+    let (values, head) = (LastValues::new(snapshots), Arc::new(AtomicU64::new(0)));
+    let (past_bars_max, events_max) = (settings.history.past_bars_max, settings.history.events_max);
+    let archive = Arc::new(Archive::new(open.clone(), bounds, past, past_bars_max, events_max, metrics.clone()));
     let history = History::new(values.clone(), archive.clone());
     let reader = ArchiveReader::start(archive.clone()).map_err(StartError::Thread)?;
     let history_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
@@ -272,7 +300,6 @@ pub(super) fn run<S: Source + Send>(
     });
     let delayed: Vec<_> = delayed.collect();
     let lines = delayed.iter().map(|market| market.line(&settings.feed, start, metrics.clone())).collect();
-    let head = Arc::new(AtomicU64::new(0));
     let market_clock = Arc::new(MarketClock::new(reading, start, settings.feed.speed));
     let feed_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
     let epoch: Arc<str> = random_name().into();
@@ -296,7 +323,7 @@ pub(super) fn run<S: Source + Send>(
         history_restarts: history.clone().recipient(),
         head: head.clone(),
         delayed: lines,
-        door: (settings.feed.kind == FeedKind::Publish).then(|| Door::new(&settings.feed, table.len())),
+        door,
         metrics,
     });
     if let Some(receiver) = receiver {
@@ -310,6 +337,8 @@ pub(super) fn run<S: Source + Send>(
         delayed_feed: feed.clone().recipient(),
         orders: feed.clone().recipient(),
         publish: feed.clone().recipient(),
+        door: feed.clone().recipient(),
+        state_lock: None,
         feed: feed.recipient(),
         delayed,
         head,

@@ -27,6 +27,7 @@ mod server_config;
 mod settings;
 mod settings_error;
 mod start_error;
+mod state;
 mod threads;
 mod tls;
 mod variable;
@@ -45,6 +46,7 @@ use actix_web::web::ServiceConfig;
 use crate::access::{Keys, Networks};
 use crate::app::market::{DelayedMarket, Market};
 use crate::app::serve::{Listeners, WorkerParts, serve};
+use crate::app::state::StateWriter;
 use crate::app::watchdog::{Part, Watchdog};
 use crate::audit::Audit;
 use crate::domain::Clock;
@@ -92,6 +94,7 @@ pub struct Application {
     watchdog: Watchdog,
     arbiters: [ArbiterHandle; 2],
     recorder: Option<Recorder>,
+    state: Option<StateWriter>,
     grace: Duration,
     drain: Duration,
     metrics: SharedMetrics,
@@ -132,12 +135,14 @@ impl Application {
         let workers = settings.server.worker_threads();
         threads::check(workers + threads::beside_workers(settings)).map_err(StartError::Thread)?;
         let replays = replays(settings, metrics.clone())?;
-        let market = start(settings, clock.clone(), metrics.clone())?;
+        let mut market = start(settings, clock.clone(), metrics.clone())?;
+        let state = StateWriter::start(settings, &mut market, clock.clone(), metrics.clone())?;
         let hub_config = market.hub_config(settings, metrics.clone());
         announce::announce(settings, market.table.len(), &listeners, shortage, keys.summary());
         let (hubs, history, archive, feed) = (Hubs::default(), market.history, market.archive, market.feed);
         let mut watched = parts(&history, &archive, &feed, &listeners)?;
-        watched.extend(market.delayed.iter().flat_map(DelayedMarket::parts));
+        watched
+            .extend(market.delayed.iter().flat_map(DelayedMarket::parts).chain(state.as_ref().map(StateWriter::part)));
         let watchdog = watchdog(watched, hubs.clone(), &hub_config, settings);
         let traffic = Arc::new(Traffic::new(settings.server.traffic_clients_max, metrics.clone()));
         let admin = operators::admin(settings, &listeners, &hubs, &controls, &hub_config, &clock);
@@ -165,11 +170,9 @@ impl Application {
             faults: Arc::new(Faults::new(&settings.faults, settings.fault_limits, metrics.clone(), Instant::now())),
             more_routes: Arc::new(more_routes),
         };
-        let server = serve(&parts, listeners, workers);
-        let server =
-            server.map_err(|source| StartError::Listen { host: settings.server.host.clone(), port: *port, source })?;
-        let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
-        let (drain, arbiters, recorder) = (settings.server.drain(), market.arbiters, market.recorder);
+        let listen = |source| StartError::Listen { host: settings.server.host.clone(), port: *port, source };
+        let server = serve(&parts, listeners, workers).map_err(listen)?;
+        let (arbiters, recorder) = (market.arbiters, market.recorder);
         Ok(Self {
             server,
             address,
@@ -183,8 +186,9 @@ impl Application {
             watchdog,
             arbiters,
             recorder,
-            grace,
-            drain,
+            state,
+            grace: Duration::from_millis(settings.server.shutdown_grace_ms),
+            drain: settings.server.drain(),
             metrics,
         })
     }
@@ -232,9 +236,9 @@ impl Application {
     /// # Errors
     ///
     /// Returns at once, without `goodbye`, if a hub, the feed, the history or a thread that accepts connections has
-    /// ended.
+    /// ended. Returns an error at the end if the last state of the market could not be written (`feed.state_file`).
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, hubs, watchdog, arbiters, recorder, grace, drain: over, controls, audit, .. } = self;
+        let Self { server, hubs, watchdog, arbiters, recorder, state, grace, drain: over, controls, audit, .. } = self;
         let handle = server.handle();
         let mut server = actix_web::rt::spawn(server);
         tokio::select! {
@@ -247,16 +251,20 @@ impl Application {
         if tokio::time::timeout(grace, drain(&hubs, over, &handle)).await.is_err() {
             log::warn!("shutdown grace is over, connections are dropped");
         }
+        let kept = match state {
+            Some(state) => state.finish().await,
+            None => Ok(()),
+        };
         for arbiter in arbiters {
             arbiter.stop();
         }
         recorder.iter().for_each(Recorder::finish);
         audit.finish();
-        match tokio::time::timeout(Duration::ZERO, server).await {
+        kept.and(match tokio::time::timeout(Duration::ZERO, server).await {
             Ok(Ok(result)) => result,
             // Either the grace period is over, or the task has ended with its runtime: there is nothing to wait for.
             Ok(Err(_)) | Err(_) => Ok(()),
-        }
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::access::{KeyFileError, OpenToAll, OpenToEverybody};
 use crate::app::{SettingsError, TlsError};
 use crate::feed::replay::ReplayError;
 use crate::feed::simulated::SimulatorError;
+use crate::feed::state::StateError;
 use crate::transport::OperatorsUnknown;
 
 /// The reason why the server cannot start. Displays as one line.
@@ -21,6 +22,9 @@ pub enum StartError {
     /// The files of the replay cannot be played.
     #[error("bad configuration: {0}")]
     Replay(#[from] ReplayError),
+    /// The file of the state cannot be used.
+    #[error("bad configuration: {0}")]
+    State(#[from] StateError),
     /// The bounds of the history exceed its memory; contains the arithmetic.
     #[error("bad configuration: {0}")]
     Memory(String),

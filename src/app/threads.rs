@@ -9,12 +9,13 @@ use crate::app::Settings;
 const BESIDE_WORKERS: usize = 4;
 
 /// Returns the number of threads beside the workers: one more if the keys of an issuer of tokens are read, and two if the stream is
-/// recorded, and two for each replay for a client.
+/// recorded, one if the state is kept, and two for each replay for a client.
 pub(super) fn beside_workers(settings: &Settings) -> usize {
     // Each replay for a client reads ahead, and seeks.
     let replays = if settings.feed.files_dir.is_empty() { 0 } else { 2 * settings.feed.replays_max };
     let read = usize::from(!settings.auth.jwt.jwks_url.is_empty());
-    BESIDE_WORKERS + replays + read + 2 * usize::from(settings.feed.record.is_on())
+    let state = usize::from(!settings.feed.state_file.is_empty());
+    BESIDE_WORKERS + replays + read + state + 2 * usize::from(settings.feed.record.is_on())
 }
 
 /// Starts this many threads at the same time, and ends them.

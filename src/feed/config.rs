@@ -48,6 +48,12 @@ pub struct FeedConfig {
     pub late: OnLate,
     /// The rules for publishers.
     pub publish: PublishConfig,
+    /// The file that keeps the state of a published market. Empty for none.
+    pub state_file: String,
+    /// Time between two of its versions, in milliseconds: 100 to 3,600,000.
+    pub state_interval_ms: u64,
+    /// Most closed bars of each symbol and interval in it: 24 to 100,000.
+    pub state_bars_max: usize,
     /// The files of a replay.
     pub replay: ReplayConfig,
     /// The recording of the stream.
@@ -117,6 +123,9 @@ impl Default for FeedConfig {
             bad_record: OnBadRecord::Stop,
             late: OnLate::Correct,
             publish: PublishConfig::default(),
+            state_file: String::new(),
+            state_interval_ms: 10_000,
+            state_bars_max: 300,
             replay: ReplayConfig::default(),
             record: RecordConfig::default(),
         }
@@ -162,6 +171,7 @@ impl FeedConfig {
             return Err(("feed.publish.symbols", "must be at most feed.symbols_max symbols"));
         }
         self.record.validate()?;
+        self.validate_state()?;
         if !(1..=100).contains(&self.step_ms) {
             return Err(("feed.step_ms", "must be 1 to 100"));
         }
@@ -173,6 +183,19 @@ impl FeedConfig {
         }
         if !(1..=16_777_216).contains(&self.delay_events_max) {
             return Err(("feed.delay_events_max", "must be 1 to 16777216"));
+        }
+        Ok(())
+    }
+
+    fn validate_state(&self) -> Result<(), (&'static str, &'static str)> {
+        if !self.state_file.is_empty() && self.kind != FeedKind::Publish {
+            return Err(("feed.state_file", "must be empty, unless feed.kind is \"publish\""));
+        }
+        if !(100..=3_600_000).contains(&self.state_interval_ms) {
+            return Err(("feed.state_interval_ms", "must be 100 to 3600000"));
+        }
+        if !(24..=100_000).contains(&self.state_bars_max) {
+            return Err(("feed.state_bars_max", "must be 24 to 100000"));
         }
         Ok(())
     }

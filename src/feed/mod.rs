@@ -15,6 +15,7 @@ pub mod replay;
 mod sequencer;
 pub mod simulated;
 mod source;
+pub mod state;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

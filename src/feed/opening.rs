@@ -28,12 +28,12 @@ pub struct Opening {
 impl Opening {
     /// Returns the numbering of a stream that begins with this state.
     pub fn sequencer(&self, table: Arc<SymbolTable>) -> Sequencer {
-        Sequencer::new(table, self.open.clone(), self.days.clone(), self.last_prices(), self.start)
+        Sequencer::new(table, self.open.clone(), self.days.clone(), self.last_trades(), self.start)
     }
 
-    /// Returns the last price of each symbol that has one.
-    pub fn last_prices(&self) -> Vec<Option<Price>> {
-        self.snapshots.iter().map(|snapshot| snapshot.last.map(|last| last.price)).collect()
+    /// Returns time and price of the last trade of each symbol that has a price.
+    pub fn last_trades(&self) -> Vec<Option<(Timestamp, Price)>> {
+        self.snapshots.iter().map(Snapshot::last_trade).collect()
     }
 
     /// Returns the closed bars of a symbol, oldest first.

@@ -32,13 +32,13 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    /// Returns a sequencer at offset 0 that continues these open bars, bars of the New York day and last prices, one entry
+    /// Returns a sequencer at offset 0 that continues these open bars, bars of the New York day and last trades, one entry
     /// for each symbol of the table. Symbols that are added later begin without.
     pub fn new(
         table: Arc<SymbolTable>,
         open: Vec<[Option<Bar>; Interval::COUNT]>,
         days: Vec<Option<Bar>>,
-        last: Vec<Option<Price>>,
+        last: Vec<Option<(Timestamp, Price)>>,
         start: Timestamp,
     ) -> Self {
         let resume = |(open, day)| {
@@ -51,7 +51,7 @@ impl Sequencer {
             offset: 0,
             seq: vec![[0; Channel::COUNT]; open.len()],
             open: open.into_iter().zip(days).map(resume).collect(),
-            last: last.into_iter().map(|price| Some((start, price?))).collect(),
+            last,
             day: Interval::D1.start_of(start),
             minute: Interval::M1.start_of(start),
             is_updated: false,
@@ -76,7 +76,7 @@ impl Sequencer {
     /// Does the same without a hole in the offsets, for sessions that are told.
     pub(super) fn resume(&mut self, opening: &Opening) -> (u64, &[[u64; Channel::COUNT]]) {
         let Opening { start, open, days, .. } = opening;
-        let new = Self::new(self.table.clone(), open.clone(), days.clone(), opening.last_prices(), *start);
+        let new = Self::new(self.table.clone(), open.clone(), days.clone(), opening.last_trades(), *start);
         let (offset, seq) = (self.offset, std::mem::take(&mut self.seq));
         *self = Self { offset, seq, ..new };
         // Symbols that the state does not know begin without, and so do those that have had no event.
@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn sequencer() -> Sequencer {
-        let last = vec![Some(Price::from_cents(50)); 2];
+        let last = vec![Some((Timestamp::default(), Price::from_cents(50))); 2];
         Sequencer::new(table(), vec![[None; Interval::COUNT]; 2], vec![None; 2], last, Timestamp::default())
     }
 

@@ -11,13 +11,20 @@ mod reading;
 #[cfg(test)]
 mod reading_test;
 mod ring;
+mod saved;
+#[cfg(test)]
+mod saved_test;
 mod timeframe;
 mod values;
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use actix::{Actor, Addr, Context, Handler, MailboxError, Message, MessageResult};
 
+use crate::domain::{SymbolId, SymbolTable};
+use crate::feed::state::SymbolState;
 use crate::feed::{Batch, Restart};
 use crate::protocol::Publication;
 
@@ -89,6 +96,39 @@ impl Handler<ReadValues> for History {
 
     fn handle(&mut self, _: ReadValues, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.values.clone())
+    }
+}
+
+/// Asks for the state of some symbols for the file of the state. The answer goes to a thread.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ReadSaved {
+    /// The symbols, by their index. Few, so that the history is not busy for more than some milliseconds.
+    pub symbols: Range<u32>,
+    /// Most closed bars of each symbol and interval.
+    pub bars_max: usize,
+    /// The names of the symbols.
+    pub table: Arc<SymbolTable>,
+    /// Receives the answer.
+    pub answer: Sender<Saved>,
+}
+
+/// The state of some symbols, directly after the same event.
+#[derive(Debug)]
+pub struct Saved {
+    /// Offset of that event.
+    pub offset: u64,
+    /// Each symbol.
+    pub symbols: Vec<SymbolState>,
+}
+
+impl Handler<ReadSaved> for History {
+    type Result = ();
+
+    fn handle(&mut self, ReadSaved { symbols, bars_max, table, answer }: ReadSaved, _: &mut Self::Context) {
+        let state = |index| saved::symbol_state(SymbolId(index), &table, &self.values, &self.archive, bars_max);
+        // A reader that has given up does not mind.
+        let _ = answer.send(Saved { offset: self.values.offset(), symbols: symbols.map(state).collect() });
     }
 }
 

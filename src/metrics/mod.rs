@@ -92,6 +92,10 @@ metrics! {
         pub publish_keys_forgotten: Counter,
         /// Events of publishers that were dropped because they were too late (`feed.late`).
         pub late_dropped: Counter,
+        /// Files of the state (`feed.state_file`) that were written.
+        pub state_files: Counter,
+        /// Files of the state that could not be written.
+        pub state_failures: Counter,
         /// Batches that a hub's full mailbox refused; the hub reads them from the history instead.
         pub hub_mailbox_full: Counter,
         /// Steps that the feed postponed because the history's mailbox was full.

@@ -144,6 +144,11 @@ impl Process {
         assert!(status.success());
     }
 
+    /// Kills the process, and waits for its end.
+    pub(crate) async fn kill(mut self) {
+        patiently("the process to end", self.child.kill()).await.unwrap();
+    }
+
     /// Waits for the next line of output.
     pub(crate) async fn next_line(&mut self) -> String {
         patiently("a line of the log", self.stderr.next_line()).await.unwrap().expect("the process runs")

@@ -284,7 +284,7 @@ async fn a_publisher_waits_while_the_server_is_behind() {
 }
 
 /// Waits until the hubs have routed everything that the feed has published by now.
-async fn settle(server: &TestServer) {
+pub(crate) async fn settle(server: &TestServer) {
     let steps = server.metrics.feed_steps.get();
     wait_until("two steps of the feed", true, || server.metrics.feed_steps.get() > steps + 1).await;
     let routed = || server.metrics.hub_offsets().into_iter().min() == Some(server.metrics.feed_offset());

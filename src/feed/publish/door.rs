@@ -1,27 +1,43 @@
 //! `Door`: which events of publishers are published. What is too late is dropped.
 
-use crate::domain::{EventBody, SymbolId, Timestamp};
+use crate::domain::{EventBody, Snapshot, SymbolId, Timestamp};
 use crate::feed::publish::NewEvent;
 use crate::feed::publish::answers::Answers;
 use crate::feed::sequencer::Sequencer;
 use crate::feed::{FeedConfig, OnLate};
+
+/// Before every quote.
+const NEVER: Timestamp = Timestamp::from_micros(i64::MIN);
 
 /// Lets in the events of publishers.
 pub struct Door {
     late: OnLate,
     /// Time of the newest quote of each symbol.
     quoted: Vec<Timestamp>,
+    /// Whether nothing more is published.
+    is_closed: bool,
     answers: Answers,
 }
 
 impl Door {
-    /// Returns the door of a market with so many symbols.
-    pub fn new(config: &FeedConfig, symbols: usize) -> Self {
+    /// Returns the door of a market that goes on from these states.
+    pub fn new(config: &FeedConfig, snapshots: &[Snapshot]) -> Self {
         Self {
             late: config.late,
-            quoted: vec![Timestamp::from_micros(i64::MIN); symbols],
+            quoted: snapshots.iter().map(|state| state.quote.map_or(NEVER, |_| state.quoted_at)).collect(),
+            is_closed: false,
             answers: Answers::new(&config.publish),
         }
+    }
+
+    /// Lets in nothing more.
+    pub(super) const fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// Returns whether it lets in nothing more.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Returns the event if it is to be published at `now`, with its time; `None` if it is too late.
@@ -41,7 +57,7 @@ impl Door {
             }
             EventBody::Quote(quote) => {
                 if self.quoted.len() <= id.index() {
-                    self.quoted.resize(id.index() + 1, Timestamp::from_micros(i64::MIN));
+                    self.quoted.resize(id.index() + 1, NEVER);
                 }
                 let newest = &mut self.quoted[id.index()];
                 if is_stamped_here {

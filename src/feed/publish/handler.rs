@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix::{Handler, MessageResult};
 
-use crate::feed::publish::{Publish, PublishError, Published};
+use crate::feed::publish::{CloseDoor, Door, Publish, PublishError, Published};
 use crate::feed::{BATCH_EVENTS_MAX, Batch, Feed, Source};
 use crate::protocol::Publication;
 
@@ -26,6 +26,14 @@ impl<S: Source> Handler<Publish> for Feed<S> {
     }
 }
 
+impl<S: Source> Handler<CloseDoor> for Feed<S> {
+    type Result = ();
+
+    fn handle(&mut self, _: CloseDoor, _: &mut Self::Context) {
+        self.door.iter_mut().for_each(Door::close);
+    }
+}
+
 impl<S: Source> Feed<S> {
     fn publish(&mut self, Publish { events, request }: Publish, elapsed: Duration) -> Result<Published, PublishError> {
         let Some(door) = &mut self.door else { return Err(PublishError::OtherSource) };
@@ -38,7 +46,7 @@ impl<S: Source> Feed<S> {
         if events.is_empty() {
             return Ok(Published::default());
         }
-        if !self.flush() || self.must_wait() {
+        if door.is_closed() || !self.flush() || self.must_wait() {
             return Err(PublishError::Busy);
         }
         let (now, mut due, mut answer) = (self.source.now(), Vec::with_capacity(events.len()), Published::default());
@@ -83,5 +91,73 @@ impl Published {
             Some((_, last)) if *last + 1 == offset => *last = offset,
             _ => self.offsets.push((offset, offset)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use actix::{Actor, Context};
+
+    use super::*;
+    use crate::domain::{EventBody, Instrument, ManualClock, Price, Size, SymbolId, SymbolTable, Timestamp, Trade};
+    use crate::feed::publish::{NewEvent, PublishSource, RequestKey};
+    use crate::feed::{FeedConfig, FeedParts, Restart, Sequencer};
+
+    /// A history that forgets.
+    struct Sink;
+
+    impl Actor for Sink {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Batch> for Sink {
+        type Result = ();
+
+        fn handle(&mut self, _: Batch, _: &mut Self::Context) {}
+    }
+
+    impl Handler<Restart> for Sink {
+        type Result = ();
+
+        fn handle(&mut self, _: Restart, _: &mut Self::Context) {}
+    }
+
+    #[test]
+    fn when_the_door_is_closed_nothing_is_published_and_repeated_requests_are_answered() {
+        actix::System::new().block_on(close());
+    }
+
+    async fn close() {
+        let now = Timestamp::from_micros(1_000_000);
+        let instrument = Instrument { symbol: "AA".parse().unwrap(), name: String::new(), sector: String::new() };
+        let (history, head) = (Sink.start(), Arc::new(AtomicU64::new(0)));
+        let feed = Feed::new(FeedParts {
+            source: PublishSource::new(now),
+            sequencer: Sequencer::empty(Arc::new(SymbolTable::new(vec![instrument])), now),
+            clock: Arc::new(ManualClock::new(now)),
+            interval: Duration::from_millis(1),
+            market: Arc::default(),
+            history: history.clone().recipient(),
+            history_restarts: history.recipient(),
+            head: head.clone(),
+            delayed: Vec::new(),
+            door: Some(Door::new(&FeedConfig::default(), &[])),
+            metrics: Arc::default(),
+        });
+        let feed = feed.start();
+        let body = EventBody::Trade(Trade { ts: now, price: Price::from_cents(100), size: Size::new(1) });
+        let event = NewEvent { id: SymbolId(0), body, is_stamped_here: false };
+        let publish = |name: &str| Publish {
+            events: Arc::new([event.clone()]),
+            request: Some(RequestKey { name: ("publisher".into(), name.into()), digest: [0; 32] }),
+        };
+        assert_eq!(feed.send(publish("a")).await.unwrap().unwrap().offsets, [(1, 1)]);
+        feed.send(CloseDoor).await.unwrap();
+        assert_eq!(feed.send(publish("b")).await.unwrap(), Err(PublishError::Busy));
+        assert!(feed.send(publish("a")).await.unwrap().unwrap().is_repeat);
+        assert_eq!(head.load(Ordering::Acquire), 1);
     }
 }

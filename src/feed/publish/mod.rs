@@ -44,6 +44,12 @@ pub struct Publish {
     pub request: Option<RequestKey>,
 }
 
+/// Asks the feed to publish nothing more, because the server ends: further requests are answered with [`PublishError::Busy`], so that no
+/// event is answered and then missing in the last state.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct CloseDoor;
+
 /// The name that a publisher has given its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestKey {
@@ -72,7 +78,7 @@ pub enum PublishError {
     /// The feed has another source.
     #[error("nothing can be published, because feed.kind is not \"publish\"")]
     OtherSource,
-    /// The receivers of events are behind. The publisher must wait.
+    /// The receivers of events are behind, or the server ends. The publisher must wait.
     #[error("the server is behind with the events that were published before: send the same again")]
     Busy,
     /// Another request of the publisher has had this name.

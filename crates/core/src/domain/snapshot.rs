@@ -1,6 +1,6 @@
 //! The state of one symbol directly after an event: a new subscriber needs it to interpret the next event.
 
-use crate::domain::{Bar, Channel, Correction, Event, EventBody, Interval, Price, Quote, Size, Timestamp, Trade};
+use crate::domain::{Bar, Channel, Correction, Day, Event, EventBody, Interval, Price, Quote, Size, Timestamp, Trade};
 
 /// The last values of one symbol and the figures of its present day (UTC). A value is absent until there is one: a feed may begin
 /// without a past, and a file of trades has no quotes.
@@ -10,6 +10,8 @@ pub struct Snapshot {
     pub ts: Timestamp,
     /// Time of the last trade, which may be before that of a quote.
     pub traded_at: Timestamp,
+    /// Time of the newest quote.
+    pub quoted_at: Timestamp,
     /// The last trade, or the last price of the day before without one of its own.
     pub last: Option<Last>,
     /// The best bid and ask.
@@ -99,6 +101,7 @@ impl Snapshot {
         Self {
             ts: quote.ts,
             traded_at: quote.ts,
+            quoted_at: quote.ts,
             last: Some(Last { price: prev_close, size: last_size }),
             quote: Some(quote.into()),
             day: Some(DayPrices::of(prev_close)),
@@ -108,24 +111,35 @@ impl Snapshot {
         }
     }
 
+    /// Returns time and price of the last trade; `None` without a price.
+    pub fn last_trade(&self) -> Option<(Timestamp, Price)> {
+        Some((self.traded_at, self.last?.price))
+    }
+
     /// Updates the state by the symbol's next event.
     pub fn apply(&mut self, event: &Event) {
         self.seq[event.channel().index()] = event.seq;
         match &event.body {
             EventBody::Trade(trade) => self.trade(trade),
             // Quotes of a symbol ascend, but a trade may be ahead of them.
-            EventBody::Quote(quote) => (self.ts, self.quote) = (self.ts.max(quote.ts), Some(quote.into())),
+            EventBody::Quote(quote) => {
+                (self.ts, self.quoted_at) = (self.ts.max(quote.ts), quote.ts);
+                self.quote = Some(quote.into());
+            }
             EventBody::Correction(correction) => self.correct(correction),
             EventBody::Cancel(cancel) => self.cancel(&cancel.trade),
             EventBody::Bar(..) | EventBody::UpdatedBar(_) | EventBody::DailyBar(_) | EventBody::Gap(_) => {}
-            EventBody::Day(day) => {
-                let close = day.prev_close;
-                self.ts = day.ts;
-                let size = self.last.map_or(Size::default(), |last| last.size);
-                (self.last, self.prev_close) = (Some(Last { price: close, size }), Some(close));
-                (self.day, self.volume) = (Some(DayPrices::of(close)), Size::default());
-            }
+            EventBody::Day(day) => self.begin_day(*day),
         }
+    }
+
+    /// Begins a day.
+    pub fn begin_day(&mut self, day: Day) {
+        let close = day.prev_close;
+        self.ts = day.ts;
+        let size = self.last.map_or(Size::default(), |last| last.size);
+        (self.last, self.prev_close) = (Some(Last { price: close, size }), Some(close));
+        (self.day, self.volume) = (Some(DayPrices::of(close)), Size::default());
     }
 }
 
@@ -178,7 +192,7 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Cancel, CancelKind, Day, SymbolId};
+    use crate::domain::{Cancel, CancelKind, SymbolId};
 
     fn event(seq: u64, body: EventBody) -> Event {
         Event { offset: seq, seq, id: SymbolId(0), symbol: "AAPL".parse().unwrap(), body }
@@ -223,7 +237,8 @@ mod tests {
         let mut snapshot = Snapshot::default();
         let offered = Quote { ts: Timestamp::from_micros(5), ..quote() };
         snapshot.apply(&event(1, EventBody::Quote(offered)));
-        let without = Snapshot { ts: offered.ts, quote: Some((&offered).into()), ..Snapshot::default() };
+        let ts = offered.ts;
+        let without = Snapshot { ts, quoted_at: ts, quote: Some((&offered).into()), ..Snapshot::default() };
         assert_eq!(Snapshot { seq: without.seq, ..snapshot }, without);
         snapshot.apply(&event(2, trade(4, 110, 5)));
         let last = Last { price: Price::from_cents(110), size: Size::new(5) };
