@@ -169,13 +169,20 @@ impl Session {
             ids.sort_unstable();
             router.subscribe(self.key, &ids, set, mode, offset)
         });
-        subscribed.reduce(|all, next| match (all, next) {
+        let subscribed = subscribed.reduce(|all, next| match (all, next) {
             (Some(mut all), Some(next)) => {
                 all.topics.extend(next.topics);
                 Some(all)
             }
             (all, _) => all,
-        })?
+        });
+        if offset.is_none() {
+            // Their snapshots follow, too.
+            for id in self.wishes.keys().flatten() {
+                router.restart_symbol(self.key, *id, channels.intersection(self.named(*id)));
+            }
+        }
+        subscribed?
     }
 
     /// Unsubscribes from what has just been removed from `wishes`, in the hub.

@@ -45,6 +45,24 @@ fn a_cursor_from_before_a_symbol_was_met_recovers_all_of_it_over_every_transport
     }
 }
 
+#[test]
+fn a_symbol_whose_cursor_is_ahead_of_the_hub_begins_anew_with_the_snapshots_of_a_wildcard() {
+    let part = |symbol: &str| (symbol.to_owned(), "quotes".to_owned());
+    for by_pattern in [false, true] {
+        let at_first = AtFirst { in_hubs: 0, in_table: SYMBOLS };
+        let mut scene = Scene::new(12, 3, Mode::All, true).growing(at_first, by_pattern);
+        scene.step(Step::Ask(part("*"), Some(Mode::All)));
+        scene.step(Step::Ask(part("S0"), Some(Mode::All)));
+        scene.step(Step::Publish(vec![(0, true)]));
+        scene.step(Step::RouteTurn(0, 1));
+        scene.step(Step::Connect(Transport::WebSocket, 0));
+        scene.step(Step::Drain(2));
+        // This hub has not routed the quote that the client has.
+        scene.step(Step::Connect(Transport::WebSocket, 1));
+        scene.settle();
+    }
+}
+
 proptest! {
     #[test]
     fn a_wildcard_gets_everything_of_new_symbols_once_and_in_order(

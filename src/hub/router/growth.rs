@@ -58,6 +58,14 @@ impl Router {
         }
     }
 
+    /// Begins anew, from the hub's offset, what a session has by the name of a symbol: its wildcard begins with snapshots of all symbols, and
+    /// the cursor of the name may have been ahead of the hub.
+    pub fn restart_symbol(&mut self, key: SessionKey, id: SymbolId, channels: ChannelSet) {
+        let offset = self.offset();
+        let mut outbox = self.sessions[key.index()].outbox.borrow_mut();
+        channels.iter().for_each(|channel| outbox.restart_topic(Topic::symbol(id, channel), offset));
+    }
+
     /// Subscribes every session to a new symbol whose wildcard permits it. Topics that it has by name stay as they are. Returns whether
     /// there are such wildcards.
     pub(super) fn begin_symbol(&mut self, id: SymbolId) -> bool {
