@@ -6,6 +6,7 @@
 
 mod bar;
 mod channel;
+pub mod decimal;
 mod event;
 mod market_clock;
 mod minute;

@@ -6,6 +6,7 @@
 pub mod alpaca;
 mod cursor;
 mod dialect;
+mod fields;
 pub mod finnhub;
 pub mod identity;
 mod json;
@@ -18,6 +19,7 @@ mod reason;
 mod refusal;
 mod request;
 mod rfc3339;
+mod vendor;
 pub mod websocket;
 
 pub use cursor::Cursor;
@@ -33,3 +35,4 @@ pub use request::{
     ClientMessage, DecodeError, Mistake, ReplayOrder, Request, RequestId, Selector, Subscribe, Token, WILDCARD,
 };
 pub use rfc3339::write_rfc3339;
+pub use vendor::{LeftOut, Unreadable, VendorBody, VendorCancel, VendorCorrection, VendorEvent, VendorMessage};

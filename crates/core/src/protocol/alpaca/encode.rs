@@ -2,6 +2,7 @@
 
 use crate::domain::{Bar, Cancel, CancelKind, Correction, Event, EventBody, Quote, Size, Symbol, Trade};
 use crate::protocol::alpaca::codec::Codec;
+use crate::protocol::alpaca::kind;
 use crate::protocol::identity;
 
 /// The fields `T` and `S`.
@@ -17,31 +18,31 @@ pub(super) fn encode_event<C: Codec>(event: &Event, name: &str, out: &mut Vec<u8
     let (symbol, seq) = (event.symbol, event.seq);
     match &event.body {
         EventBody::Trade(trade) => {
-            begin::<C>("t", name, TRADE, out);
+            begin::<C>(kind::TRADE, name, TRADE, out);
             trade_fields::<C>(symbol, seq, trade, out);
         }
         EventBody::Quote(quote) => {
-            begin::<C>("q", name, QUOTE, out);
+            begin::<C>(kind::QUOTE, name, QUOTE, out);
             quote_fields::<C>(symbol, seq, quote, out);
         }
         EventBody::Bar(_, closed) => {
-            begin::<C>("b", name, BAR, out);
+            begin::<C>(kind::MINUTE_BAR, name, BAR, out);
             bar_fields::<C>(&closed.bar, out);
         }
         EventBody::UpdatedBar(closed) => {
-            begin::<C>("u", name, BAR, out);
+            begin::<C>(kind::UPDATED_BAR, name, BAR, out);
             bar_fields::<C>(&closed.bar, out);
         }
         EventBody::DailyBar(bar) => {
-            begin::<C>("d", name, BAR, out);
+            begin::<C>(kind::DAILY_BAR, name, BAR, out);
             bar_fields::<C>(bar, out);
         }
         EventBody::Correction(correction) => {
-            begin::<C>("c", name, CORRECTION, out);
+            begin::<C>(kind::CORRECTION, name, CORRECTION, out);
             correction_fields::<C>(symbol, seq, correction, out);
         }
         EventBody::Cancel(cancel) => {
-            begin::<C>("x", name, CANCEL, out);
+            begin::<C>(kind::CANCEL, name, CANCEL, out);
             cancel_fields::<C>(symbol, cancel, out);
         }
         // They have no group.
@@ -174,8 +175,8 @@ fn cancel_fields<C: Codec>(symbol: Symbol, cancel: &Cancel, out: &mut Vec<u8>) {
     C::price(cancel.trade.price, out);
     size::<C>("s", cancel.trade.size, out);
     let action = match cancel.kind {
-        CancelKind::Cancelled => "C",
-        CancelKind::Error => "E",
+        CancelKind::Cancelled => kind::TAKEN_BACK,
+        CancelKind::Error => kind::BY_MISTAKE,
     };
     text::<C>("a", action, out);
     C::key("t", out);

@@ -4,6 +4,7 @@ use bytes::BufMut;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::protocol::alpaca::codec::Codec;
+use crate::protocol::alpaca::kind;
 use crate::protocol::{NameList, Refusal, ServerMessage};
 
 /// Returns whether the stream has the message. It has no heartbeats, no `lag` (a slow client is refused), and no answer for an
@@ -20,12 +21,12 @@ pub(super) fn has(message: &ServerMessage) -> bool {
 pub(super) fn encode_message<C: Codec>(message: &ServerMessage, out: &mut impl BufMut) {
     let out = out.writer();
     match message {
-        ServerMessage::Welcome(_) => C::write(&Success { kind: "success", msg: "connected" }, out),
-        ServerMessage::Authenticated => C::write(&Success { kind: "success", msg: "authenticated" }, out),
+        ServerMessage::Welcome(_) => C::write(&Success { kind: kind::SUCCESS, msg: kind::CONNECTED }, out),
+        ServerMessage::Authenticated => C::write(&Success { kind: kind::SUCCESS, msg: kind::AUTHENTICATED }, out),
         ServerMessage::Acknowledged(lists) => C::write(&Subscription(lists), out),
         ServerMessage::Refused(refusal) => {
             if let Some((code, msg)) = code(*refusal) {
-                C::write(&Failure { kind: "error", code, msg }, out);
+                C::write(&Failure { kind: kind::ERROR, code, msg }, out);
             }
         }
         _ => {}
@@ -33,7 +34,7 @@ pub(super) fn encode_message<C: Codec>(message: &ServerMessage, out: &mut impl B
 }
 
 /// Returns the code and text of a refusal, if the stream has it.
-const fn code(refusal: Refusal) -> Option<(u16, &'static str)> {
+pub(super) const fn code(refusal: Refusal) -> Option<(u16, &'static str)> {
     Some(match refusal {
         Refusal::InvalidSyntax => (400, "invalid syntax"),
         Refusal::NotAuthenticated => (401, "not authenticated"),
@@ -71,7 +72,7 @@ struct Subscription<'a>(&'a [NameList]);
 impl Serialize for Subscription<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1 + self.0.len()))?;
-        map.serialize_entry("T", "subscription")?;
+        map.serialize_entry("T", kind::SUBSCRIPTION)?;
         for NameList { heading, names } in self.0 {
             map.serialize_entry(heading, names)?;
         }

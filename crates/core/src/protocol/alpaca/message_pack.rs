@@ -164,6 +164,29 @@ impl Codec for MessagePack {
     }
 }
 
+/// Returns the time, in microseconds since 1970, that an extension of this type stands for: in its three lengths. Finer times are rounded
+/// down. `None` for anything else.
+pub(in crate::protocol) fn timestamp(kind: i8, bytes: &[u8]) -> Option<i64> {
+    const NANOS: u64 = 1_000_000_000;
+    if kind.to_be_bytes() != [TIMESTAMP] {
+        return None;
+    }
+    let (nanos, seconds) = match bytes.len() {
+        4 => (0, i64::from(u32::from_be_bytes(bytes.try_into().ok()?))),
+        8 => {
+            let value = u64::from_be_bytes(bytes.try_into().ok()?);
+            (value >> 34, i64::try_from(value & 0x3_ffff_ffff).ok()?)
+        }
+        12 => {
+            let (nanos, seconds) = bytes.split_at(4);
+            (u32::from_be_bytes(nanos.try_into().ok()?).into(), i64::from_be_bytes(seconds.try_into().ok()?))
+        }
+        _ => return None,
+    };
+    let micros = i64::try_from(nanos / 1_000).ok().filter(|_| nanos < NANOS)?;
+    seconds.checked_mul(1_000_000)?.checked_add(micros)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

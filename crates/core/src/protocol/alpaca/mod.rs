@@ -4,6 +4,9 @@
 //! Data" (<https://docs.alpaca.markets/docs/real-time-stock-pricing-data>), and from what its clients accept. `docs/DIALECTS.md` lists
 //! the differences.
 
+mod client;
+#[cfg(test)]
+mod client_test;
 mod codec;
 mod decode;
 #[cfg(test)]
@@ -13,6 +16,7 @@ mod encode;
 mod encode_test;
 mod frame;
 mod json;
+mod kind;
 mod message;
 mod message_pack;
 
@@ -23,11 +27,13 @@ use bytes::{BufMut, BytesMut};
 use crate::domain::{Event, SymbolId};
 use crate::protocol::{Dialect, Group, Refusal, ServerMessage};
 
+pub use client::listen;
 pub use codec::Codec;
 pub use decode::{Lists, Request, Stream};
 pub use encode::{Update, write_bar, write_corrected, write_quote, write_trade};
 pub use json::Json;
 pub use message_pack::MessagePack;
+pub(in crate::protocol) use message_pack::timestamp;
 
 /// The symbol of the stream `/v2/test`.
 pub const TEST_SYMBOL: &str = "FAKEPACA";

@@ -10,6 +10,15 @@ pub const SUBSCRIBED: &str = "subscribed to";
 /// Heading of an acknowledgement of subscriptions that have ended.
 pub const UNSUBSCRIBED: &str = "unsubscribed to";
 
+/// The value of `ev` of these messages.
+pub(super) const STATUS: &str = "status";
+/// The values of `status` that are no refusals.
+pub(super) const CONNECTED: &str = "connected";
+pub(super) const AUTHENTICATED: &str = "auth_success";
+pub(super) const SUCCESS: &str = "success";
+/// The status before the server ends the connection.
+const DISCONNECT: &str = "force_disconnect";
+
 /// Returns whether the stream has the message. It has no heartbeats and no `lag`: a slow client is refused.
 pub(super) const fn has(message: &ServerMessage) -> bool {
     match message {
@@ -25,18 +34,18 @@ pub(super) const fn has(message: &ServerMessage) -> bool {
 /// Appends a message that the stream has.
 pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
     match message {
-        ServerMessage::Welcome(_) => write("connected", "Connected Successfully", out),
-        ServerMessage::Authenticated => write("auth_success", "authenticated", out),
+        ServerMessage::Welcome(_) => write(CONNECTED, "Connected Successfully", out),
+        ServerMessage::Authenticated => write(AUTHENTICATED, "authenticated", out),
         ServerMessage::Acknowledged(lists) => {
             let names = lists.iter().flat_map(|list| list.names.iter().map(|name| (list.heading, name)));
             for (place, (heading, name)) in names.enumerate() {
                 if place > 0 {
                     out.put_u8(b',');
                 }
-                write("success", &format!("{heading}: {name}"), out);
+                write(SUCCESS, &format!("{heading}: {name}"), out);
             }
         }
-        ServerMessage::Goodbye { .. } => write("force_disconnect", "The server is shutting down.", out),
+        ServerMessage::Goodbye { .. } => write(DISCONNECT, "The server is shutting down.", out),
         ServerMessage::Refused(refusal) => {
             if let Some((status, text)) = status(*refusal) {
                 write(status, text, out);
@@ -47,7 +56,7 @@ pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
 }
 
 fn write(status: &str, message: &str, out: &mut impl BufMut) {
-    let wire = Wire { ev: "status", status, message };
+    let wire = Wire { ev: STATUS, status, message };
     // Strings always serialise, and a buffer in memory does not fail.
     let _ = serde_json::to_writer(out.writer(), &wire);
 }
@@ -60,7 +69,7 @@ struct Wire<'a> {
 }
 
 /// Returns the status and text of a refusal, if the stream has it.
-const fn status(refusal: Refusal) -> Option<(&'static str, &'static str)> {
+pub(super) const fn status(refusal: Refusal) -> Option<(&'static str, &'static str)> {
     Some(match refusal {
         Refusal::InvalidSyntax => ("error", "invalid message"),
         Refusal::NotAuthenticated => ("auth_required", "authentication required"),
@@ -70,7 +79,7 @@ const fn status(refusal: Refusal) -> Option<(&'static str, &'static str)> {
         Refusal::SymbolLimit => ("error", "too many tickers"),
         Refusal::ConnectionLimit => ("max_connections", "Maximum number of connections exceeded."),
         Refusal::SlowClient => ("slow_consumer", "The client reads too slowly."),
-        Refusal::Internal => ("force_disconnect", "The server is overloaded."),
+        Refusal::Internal => (DISCONNECT, "The server is overloaded."),
         Refusal::AlreadyAuthenticated | Refusal::UnsupportedChannel | Refusal::UnknownSymbol => return None,
     })
 }

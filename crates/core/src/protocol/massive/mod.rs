@@ -4,6 +4,9 @@
 //! and its pages (<https://massive.com/docs/websocket/quickstart>), and from what its clients accept. `docs/DIALECTS.md` lists the
 //! differences.
 
+mod client;
+#[cfg(test)]
+mod client_test;
 mod decode;
 #[cfg(test)]
 mod decode_test;
@@ -18,6 +21,7 @@ use bytes::{BufMut, BytesMut};
 use crate::domain::Event;
 use crate::protocol::{CloseReason, Dialect, Group, Refusal, ServerMessage};
 
+pub use client::listen;
 pub use decode::{Item, Request, Topic};
 pub use message::{SUBSCRIBED, UNSUBSCRIBED};
 
