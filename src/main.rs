@@ -147,8 +147,11 @@ fn record(command: RecordCommand) -> ExitCode {
         recorded.map_err(|err| (if err.is_of_arguments() { EXIT_USAGE } else { EXIT_FAILURE }, err.to_string()))
     });
     let code = match recorded {
-        Ok(Recorded { events, files, gaps }) => {
+        Ok(Recorded { events, files, gaps, omissions }) => {
             println!("{events} events recorded in {files} files, {gaps} gaps");
+            if !omissions.is_empty() {
+                println!("{omissions}");
+            }
             ExitCode::SUCCESS
         }
         Err((code, complaint)) => {

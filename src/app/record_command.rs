@@ -4,25 +4,41 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use url::Url;
 
-use crate::domain::{Channel, ChannelSet, SystemClock};
-use crate::record::remote::{Recorded, RemoteConfig, RemoteError, record};
+use crate::domain::{Channel, SystemClock};
+use crate::feed::OnBadRecord;
+use crate::record::remote::{Protocol, Recorded, RemoteConfig, RemoteError, record};
+
+/// The address of a server of tickcast on this machine.
+const DEFAULT_URL: &str = "ws://127.0.0.1:8080/ws";
 
 /// Records the stream of a server into files that `tickcast replay` and `tickcast convert` read, until Ctrl-C
 #[derive(Args, Clone)]
 pub struct RecordCommand {
-    /// The WebSocket of the server
-    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
-    url: Url,
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The WebSocket of the server [default: ws://127.0.0.1:8080/ws]; that of a vendor must be given"
+    )]
+    url: Option<Url>,
+    /// The protocol of the server: that of tickcast, or of the stock streams of Alpaca or Massive (Polygon)
+    #[arg(long, value_enum, default_value = "native")]
+    protocol: ProtocolName,
+    /// The form of the messages of Alpaca
+    #[arg(long, value_enum, default_value = "json")]
+    codec: Codec,
+    /// The reaction to a message of a vendor that cannot be read: skip announces it in the file as missing
+    #[arg(long, value_name = "REACTION", default_value = "skip")]
+    bad_record: OnBadRecord,
     /// The directory of the files; a recording there is continued
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The symbols, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "*")]
     symbols: Vec<String>,
-    /// The channels, separated by commas, like trades,quotes; all by default
+    /// The channels, separated by commas, like trades,quotes; all that the protocol has by default
     #[arg(long, value_delimiter = ',', value_parser = channel)]
     channels: Vec<Channel>,
     /// A new file begins at each multiple of this time, like 1h or 10m
@@ -31,12 +47,27 @@ pub struct RecordCommand {
     /// Ends after this time, like 10m
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     length: Option<Duration>,
-    /// The secret of a key, or a token; better in the variable `TICKCAST_TOKEN`, because others see the arguments of a process
+    /// The secret of a key, or a token; KEY:SECRET for Alpaca; better in the variable `TICKCAST_TOKEN`, because others see the arguments of a process
     #[arg(long)]
     token: Option<String>,
     /// Certificates of the authorities to trust, in place of those of the system
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+}
+
+/// The protocol of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProtocolName {
+    Native,
+    Alpaca,
+    Massive,
+}
+
+/// The form of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Codec {
+    Json,
+    Msgpack,
 }
 
 impl RecordCommand {
@@ -46,9 +77,19 @@ impl RecordCommand {
     ///
     /// Returns why the server, or the directory, cannot be used.
     pub async fn run(self, token: Option<String>, stop: impl Future<Output = ()>) -> Result<Recorded, RemoteError> {
-        let channels = if self.channels.is_empty() { ChannelSet::ALL.iter().collect() } else { self.channels };
+        let protocol = match self.protocol {
+            ProtocolName::Native => Protocol::Native,
+            ProtocolName::Alpaca => Protocol::Alpaca { is_packed: self.codec == Codec::Msgpack },
+            ProtocolName::Massive => Protocol::Massive,
+        };
+        // A vendor has no address by default: the secret would be shown to another server.
+        let url = self.url.or_else(|| DEFAULT_URL.parse().ok().filter(|_| protocol == Protocol::Native));
+        let url = url.ok_or(RemoteError::Url)?;
+        let channels = if self.channels.is_empty() { protocol.channels().iter().collect() } else { self.channels };
         let config = RemoteConfig {
-            url: self.url,
+            url,
+            protocol,
+            bad_record: self.bad_record,
             directory: self.out,
             symbols: self.symbols,
             channels,

@@ -163,6 +163,7 @@ tests! {
     ticket,
     token,
     vendor_query,
+    vendor_stream,
 }
 
 #[test]

@@ -20,11 +20,11 @@ use crate::secure::Pair;
 use crate::spawn::{TestServer, spawn_app};
 
 /// A recorder that runs. Killed when dropped.
-struct Recorder(Child);
+pub(crate) struct Recorder(Child);
 
 impl Recorder {
     /// Starts one that records this address into this directory.
-    fn start(url: &str, folder: &Folder, options: &[&str]) -> Self {
+    pub(crate) fn start(url: &str, folder: &Folder, options: &[&str]) -> Self {
         let arguments = [&["record", "--url", url, "--out", folder.root().to_str().unwrap()], options].concat();
         let mut command = command(&arguments, &[]);
         Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
@@ -36,8 +36,13 @@ impl Recorder {
     }
 
     /// Sends it a signal, and returns how it has ended.
-    async fn end(mut self, signal: &str) -> Ended {
+    pub(crate) async fn end(self, signal: &str) -> Ended {
         self.signal(signal).await;
+        self.finish().await
+    }
+
+    /// Waits for its end, and returns how it has ended.
+    pub(crate) async fn finish(mut self) -> Ended {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         patiently("its end", async {
             self.0.stdout.take().unwrap().read_to_string(&mut stdout).await.unwrap();
@@ -52,11 +57,11 @@ fn ws(server: &TestServer) -> String {
     format!("ws://{}/ws", server.address)
 }
 
-fn events(folder: &Folder) -> usize {
+pub(crate) fn events(folder: &Folder) -> usize {
     recordings(folder.root()).iter().map(|file| file.events().count()).sum()
 }
 
-async fn until_events(folder: &Folder, least: usize) {
+pub(crate) async fn until_events(folder: &Folder, least: usize) {
     wait_until("recorded events", true, || events(folder) >= least).await;
 }
 
@@ -217,10 +222,18 @@ async fn a_key_and_tls_lead_in_and_a_refusal_is_one_line() {
 async fn bad_arguments_are_refused() {
     let folder = Folder::new();
     let out = folder.root().to_str().unwrap();
+    let vendor = ["--out", out, "--url", "ws://localhost/", "--protocol"];
     for (arguments, code, expected) in [
         (&["--url", "http://localhost/ws", "--out", out][..], 2, "--url must be the address of a WebSocket"),
         (&["--out", "/dev/null/recordings"][..], 2, "/dev/null/recordings: cannot be written"),
         (&["--url", "wss://localhost/ws", "--ca", "/no/such/file", "--out", out][..], 2, "/no/such/file"),
+        (&["--out", out, "--protocol", "massive"][..], 2, "--url must be the address of a WebSocket"),
+        (&["--out", out, "--protocol", "finnhub"][..], 2, "[possible values: native, alpaca, massive]"),
+        (&[&vendor[..], &["massive", "--channels", "cancels"]].concat()[..], 2, "the protocol massive has no cancels"),
+        (&[&vendor[..], &["alpaca", "--channels", "bars.1s"]].concat()[..], 2, "the protocol alpaca has no bars.1s"),
+        (&[&vendor[..], &["massive", "--symbols", "aapl"]].concat()[..], 2, "--symbols: 'aapl' is no symbol"),
+        (&[&vendor[..], &["alpaca", "--token", "KEY"]].concat()[..], 2, "--token must be KEY:SECRET"),
+        (&[&vendor[..], &["massive"]].concat()[..], 2, "--token must be KEY"),
         (&["--out", out, "--channels", "day"][..], 2, "must be a channel"),
         (&["--out", out, "--rotate", "2d"][..], 2, "must be a time from 1s to 24h"),
     ] {

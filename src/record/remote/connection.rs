@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use url::Url;
 
-use crate::record::remote::{RemoteConfig, RemoteError};
+use crate::record::remote::{Protocol, RemoteConfig, RemoteError};
 
 /// Longest time to connect, from the name to the answer of the server.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,6 +48,8 @@ pub(super) struct Dialer {
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     authorization: Option<HeaderValue>,
+    /// Whether to ask for MessagePack.
+    is_packed: bool,
 }
 
 impl Dialer {
@@ -64,11 +66,14 @@ impl Dialer {
             }
             _ => return Err(RemoteError::Url),
         };
-        let token = config.token.as_ref().map(|token| HeaderValue::try_from(format!("Bearer {token}")));
+        // Vendors are shown it in a message.
+        let token = config.token.as_ref().filter(|_| config.protocol == Protocol::Native);
+        let token = token.map(|token| HeaderValue::try_from(format!("Bearer {token}")));
         let authorization = token
             .transpose()
             .map_err(|_| RemoteError::Authorities("--token has characters that no token has".into()))?;
-        Ok(Self { url, host, port, tls, authorization })
+        let is_packed = config.protocol == Protocol::Alpaca { is_packed: true };
+        Ok(Self { url, host, port, tls, authorization, is_packed })
     }
 
     /// Opens a WebSocket.
@@ -90,6 +95,9 @@ impl Dialer {
         let mut request = request.map_err(|err| Failure::Other(err.to_string()))?;
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert("Authorization", authorization.clone());
+        }
+        if self.is_packed {
+            request.headers_mut().insert("Content-Type", HeaderValue::from_static("application/msgpack"));
         }
         let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX));
         let config = config.max_frame_size(Some(MESSAGE_BYTES_MAX));

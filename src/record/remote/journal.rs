@@ -10,7 +10,7 @@ use tickcast_tape::write::RecordingFile;
 
 use crate::domain::{Channel, ChannelSet, Clock, Timestamp};
 use crate::record::line::{end_line, gap_line, header_line};
-use crate::record::remote::{Recorded, RemoteConfig};
+use crate::record::remote::{Omissions, Protocol, Recorded, RemoteConfig};
 
 /// A place in a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub(super) struct Journal {
     rotate_at: Timestamp,
     is_dirty: bool,
     recorded: Recorded,
+    protocol: Protocol,
+    /// The reason why events of a stream that has ended may be missing.
+    blamed: &'static str,
 }
 
 impl Journal {
@@ -56,6 +59,8 @@ impl Journal {
             rotate_at: Timestamp::default(),
             is_dirty: false,
             recorded: Recorded::default(),
+            protocol: config.protocol,
+            blamed: config.protocol.blamed(),
         }
     }
 
@@ -66,6 +71,16 @@ impl Journal {
 
     pub(super) fn recorded(&self) -> Recorded {
         self.recorded
+    }
+
+    /// Returns the counters of messages that are not recorded as they came.
+    pub(super) fn omissions(&mut self) -> &mut Omissions {
+        &mut self.recorded.omissions
+    }
+
+    /// Sets the reason for which the next announcement says that events of a stream that has ended are missing.
+    pub(super) fn blame(&mut self, reason: &'static str) {
+        self.blamed = reason;
     }
 
     /// Returns whether it is time for the next file.
@@ -89,13 +104,14 @@ impl Journal {
         }
         self.complete()?;
         let gap = match &self.place {
-            Some(last) if last.epoch != place.epoch => open_gap_line(&last.epoch, last.offset + 1),
+            Some(last) if last.epoch != place.epoch => open_gap_line(&last.epoch, last.offset + 1, self.blamed),
             Some(last) if last.offset < place.offset => {
                 gap_line(&last.epoch, last.offset + 1, place.offset, "cursor_void")
             }
             _ => String::new(),
         };
         self.recorded.gaps += u64::from(!gap.is_empty());
+        self.blamed = self.protocol.blamed();
         self.owed.extend_from_slice(gap.as_bytes());
         self.begin(place)
     }
@@ -104,7 +120,11 @@ impl Journal {
         let started = self.clock.now();
         let header = header_line(&place.epoch, place.offset, started, self.channels);
         // Before its closing brace.
-        let symbols = format!(",\"symbols\":{}}}\n", json!(self.symbols));
+        let source = match self.protocol {
+            Protocol::Native => String::new(),
+            vendor => format!(",\"source\":\"{}\"", vendor.name()),
+        };
+        let symbols = format!(",\"symbols\":{}{source}}}\n", json!(self.symbols));
         let mut first = [header.trim_end().trim_end_matches('}').as_bytes(), symbols.as_bytes()].concat();
         first.extend_from_slice(&self.owed);
         let file = RecordingFile::create(&self.directory, started, &first)?;
@@ -121,6 +141,16 @@ impl Journal {
     pub(super) fn event(&mut self, offset: u64, text: &str) -> io::Result<()> {
         self.recorded.events += 1;
         self.line(text)?;
+        self.reach(offset);
+        Ok(())
+    }
+
+    /// Announces that the event with this number is missing.
+    pub(super) fn missing(&mut self, offset: u64, reason: &str) -> io::Result<()> {
+        self.recorded.gaps += 1;
+        let epoch = self.place.as_ref().map_or("", |place| &place.epoch);
+        let line = gap_line(epoch, offset, offset, reason);
+        self.line(line.trim_end())?;
         self.reach(offset);
         Ok(())
     }
@@ -215,6 +245,6 @@ fn newest_place(directory: &Path, channels: ChannelSet, symbols: &[String]) -> O
 }
 
 /// Returns the line that announces that the events of this stream from an offset on are not in the recording: nobody knows how many.
-fn open_gap_line(epoch: &str, from: u64) -> String {
-    format!("{{\"type\":\"gap\",\"epoch\":\"{epoch}\",\"from\":{from},\"reason\":\"restarted\"}}\n")
+fn open_gap_line(epoch: &str, from: u64, reason: &str) -> String {
+    format!("{{\"type\":\"gap\",\"epoch\":\"{epoch}\",\"from\":{from},\"reason\":\"{reason}\"}}\n")
 }

@@ -1,12 +1,16 @@
 //! `tickcast record`: records the stream of a server as a client of it, over a WebSocket.
 //!
-//! `connection` opens the WebSocket, `session` speaks the protocol, `journal` writes the files. The cursor joins them: whatever breaks, the
+//! `connection` opens the WebSocket, `session` speaks the protocol (`vendor` those of Alpaca and Massive), `journal` writes the files. The cursor joins them: whatever breaks, the
 //! next session asks for the events after the last one in the files, and where the server does not have them any more, a line `gap` says
 //! so.
 
 mod connection;
 mod journal;
+mod numbering;
+mod omissions;
+mod protocol;
 mod session;
+mod vendor;
 
 use std::io;
 use std::path::PathBuf;
@@ -15,11 +19,17 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::domain::{Channel, Clock};
+use crate::domain::{Channel, Clock, Symbol};
+use crate::feed::OnBadRecord;
+use crate::protocol::WILDCARD;
 
-use connection::{Dialer, Failure};
+use connection::{Dialer, Failure, Socket};
 use journal::Journal;
 use session::{Ended, Session};
+use vendor::VendorSession;
+
+pub use omissions::Omissions;
+pub use protocol::Protocol;
 
 /// The first delay between two connections; each further one is twice as long, up to the longest.
 const RETRY_MIN: Duration = Duration::from_millis(250);
@@ -30,6 +40,8 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 pub struct RemoteConfig {
     /// The address of the WebSocket, like `ws://127.0.0.1:8080/ws`.
     pub url: Url,
+    /// Its protocol.
+    pub protocol: Protocol,
     /// The directory of the files.
     pub directory: PathBuf,
     /// The symbols; `*` for all.
@@ -38,7 +50,9 @@ pub struct RemoteConfig {
     pub channels: Vec<Channel>,
     /// A new file begins at each multiple of this time since 1970.
     pub rotate: Duration,
-    /// The secret of a key, or a token.
+    /// The reaction to a message of a vendor that cannot be read.
+    pub bad_record: OnBadRecord,
+    /// The secret of a key, or a token; for Alpaca the id of a key, `:` and its secret.
     pub token: Option<String>,
     /// A file with the certificates of the authorities to trust in place of those of the system.
     pub ca_file: Option<PathBuf>,
@@ -53,6 +67,8 @@ pub struct Recorded {
     pub files: u64,
     /// Lines `gap` and `lag`.
     pub gaps: u64,
+    /// Messages of a vendor that are not recorded as they came.
+    pub omissions: Omissions,
 }
 
 /// The reason why nothing more is recorded. Displays as one line.
@@ -61,6 +77,15 @@ pub enum RemoteError {
     /// The address is none of a WebSocket.
     #[error("--url must be the address of a WebSocket, like ws://127.0.0.1:8080/ws")]
     Url,
+    /// The protocol does not have the channel.
+    #[error("--channels: the protocol {0} has no {1}")]
+    Channel(&'static str, &'static str),
+    /// A name is no symbol.
+    #[error("--symbols: '{0}' is no symbol")]
+    Symbol(String),
+    /// The token does not have the form that the protocol needs.
+    #[error("--token must be {0}")]
+    Token(&'static str),
     /// The directory cannot be written.
     #[error("{}: cannot be written: {source}", directory.display())]
     Directory {
@@ -78,12 +103,26 @@ pub enum RemoteError {
     /// The server refuses the subscription.
     #[error("the server refuses the subscription: {0}")]
     Subscription(String),
+    /// The server refuses the key.
+    #[error("the server refuses the key: {0}")]
+    Key(String),
+    /// A message cannot be read, with [`OnBadRecord::Stop`].
+    #[error("a message cannot be read: {0}")]
+    Message(String),
 }
 
 impl RemoteError {
     /// Returns whether the arguments are wrong, whatever the server says.
     pub fn is_of_arguments(&self) -> bool {
-        matches!(self, Self::Url | Self::Directory { .. } | Self::Authorities(_))
+        matches!(
+            self,
+            Self::Url
+                | Self::Channel(..)
+                | Self::Symbol(_)
+                | Self::Token(_)
+                | Self::Directory { .. }
+                | Self::Authorities(_)
+        )
     }
 }
 
@@ -97,6 +136,7 @@ pub async fn record(
     clock: Arc<dyn Clock>,
     stop: impl Future<Output = ()>,
 ) -> Result<Recorded, RemoteError> {
+    check(&config)?;
     let dialer = Dialer::new(&config)?;
     super::prepare(&config.directory)
         .map_err(|source| RemoteError::Directory { directory: config.directory.clone(), source })?;
@@ -112,6 +152,33 @@ pub async fn record(
     outcome.map(|()| journal.recorded())
 }
 
+/// Checks the arguments that the server of a vendor would not understand.
+fn check(config: &RemoteConfig) -> Result<(), RemoteError> {
+    let protocol = config.protocol;
+    if protocol == Protocol::Native {
+        return Ok(());
+    }
+    if let Some(channel) = config.channels.iter().find(|channel| !protocol.channels().contains(**channel)) {
+        return Err(RemoteError::Channel(protocol.name(), channel.name()));
+    }
+    if let Some(name) = config.symbols.iter().find(|name| *name != WILDCARD && name.parse::<Symbol>().is_err()) {
+        return Err(RemoteError::Symbol(name.clone()));
+    }
+    let has_form = |token: &String| !token.is_empty() && (protocol == Protocol::Massive || token.contains(':'));
+    let has_token = config.token.as_ref().is_some_and(has_form);
+    if has_token { Ok(()) } else { Err(RemoteError::Token(protocol.token_form())) }
+}
+
+/// Records one session; returns how it has ended, and whether the delays between connections begin again.
+async fn hold(socket: Socket, journal: &mut Journal, config: &RemoteConfig) -> (Ended, bool) {
+    if config.protocol == Protocol::Native {
+        let mut session = Session::new(socket, journal, config);
+        return (session.run().await, session.is_live());
+    }
+    let mut session = VendorSession::new(socket, journal, config);
+    (session.run().await, session.is_steady())
+}
+
 /// Records one session after another, until the server refuses them.
 async fn connect_again(dialer: &Dialer, journal: &mut Journal, config: &RemoteConfig) -> RemoteError {
     let (mut delay, mut is_told) = (RETRY_MIN, false);
@@ -119,11 +186,11 @@ async fn connect_again(dialer: &Dialer, journal: &mut Journal, config: &RemoteCo
         let mut wait = delay;
         match dialer.dial().await {
             Ok(socket) => {
-                let mut session = Session::new(socket, journal, config);
-                match session.run().await {
-                    Ended::Refused(complaint) => return RemoteError::Subscription(complaint),
+                let (ended, begins_again) = hold(socket, journal, config).await;
+                match ended {
+                    Ended::Refused(err) => return err,
                     Ended::Lost { complaint, retry_after } => {
-                        if session.is_live() {
+                        if begins_again {
                             (delay, is_told) = (RETRY_MIN, false);
                         }
                         wait = retry_after.unwrap_or(delay).max(delay);

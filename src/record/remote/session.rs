@@ -9,21 +9,21 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::record::remote::RemoteConfig;
 use crate::record::remote::connection::Socket;
 use crate::record::remote::journal::{Journal, Place};
+use crate::record::remote::{RemoteConfig, RemoteError};
 
 /// Time after which recorded events can be read even if the process is killed.
-const FRAME: Duration = Duration::from_secs(1);
+pub(super) const FRAME: Duration = Duration::from_secs(1);
 /// Time until the next session after an error of the disk.
-const DISK_RETRY: Duration = Duration::from_secs(5);
+pub(super) const DISK_RETRY: Duration = Duration::from_secs(5);
 /// Silence after which the connection counts as lost, beyond two heartbeats.
 const SILENCE_MARGIN: Duration = Duration::from_secs(5);
 
 /// The end of a session.
 pub(super) enum Ended {
-    /// The server refuses the subscription.
-    Refused(String),
+    /// The server refuses the session, or nothing more is to be recorded.
+    Refused(RemoteError),
     /// Another session may follow.
     Lost {
         /// The reason.
@@ -238,6 +238,7 @@ impl<'a> Session<'a> {
             let after = self.journal.place().cloned().filter(|_| !self.is_live);
             return self.subscribe(after).await;
         }
-        Err(Ended::Refused(format!("{} {}", head.code.unwrap_or("error"), head.message)))
+        let complaint = format!("{} {}", head.code.unwrap_or("error"), head.message);
+        Err(Ended::Refused(RemoteError::Subscription(complaint)))
     }
 }

@@ -27,6 +27,7 @@ mod tape;
 mod ticket;
 mod token;
 mod vendor_query;
+mod vendor_stream;
 
 /// A target.
 pub struct Target {
@@ -66,4 +67,5 @@ targets! {
     ticket,
     token,
     vendor_query,
+    vendor_stream,
 }
