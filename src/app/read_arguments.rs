@@ -29,6 +29,9 @@ pub struct ReadArguments {
     /// The length of the bars of CSV files, like 1m
     #[arg(long, value_name = "LENGTH")]
     interval: Option<String>,
+    /// The order of the rows in the files: time, symbol (or none: sorts them in memory), or auto
+    #[arg(long)]
+    order: Option<String>,
     /// Rows that are late by at most this time are sorted
     #[arg(long, value_name = "MILLISECONDS")]
     reorder_ms: Option<u32>,
@@ -46,6 +49,7 @@ impl ReadArguments {
             (&self.columns, &mut replay.columns),
             (&self.symbol, &mut replay.symbol),
             (&self.interval, &mut replay.interval),
+            (&self.order, &mut replay.order),
         ];
         for (argument, key) in texts {
             if let Some(text) = argument {

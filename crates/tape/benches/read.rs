@@ -90,7 +90,7 @@ fn read(criterion: &mut Criterion) {
     let rows = tape();
     let symbols = SYMBOLS.map(|symbol| symbol.parse().expect("a ticker")).into();
     let range = rows.first().zip(rows.last()).map(|(first, last)| (first.ts, last.ts));
-    let contents = Contents { symbols, range, has_trades: true, has_quotes: true, bar_spans: Vec::new() };
+    let contents = Contents { symbols, range, has_trades: true, has_quotes: true, ..Contents::default() };
     let at = |name: &str| folder.path().join(name);
     for name in ["tape.dbn", "tape.dbn.zst"] {
         written(&rows, Box::new(DbnWriter::create(&at(name), &contents).expect("a folder")));

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use tickcast_core::domain::Symbol;
 
 use crate::counts::{Counts, Skip};
-use crate::error::ReadError;
+use crate::error::{Fault, ReadError};
 use crate::merge::Merge;
-use crate::options::ReadOptions;
+use crate::options::{Order, ReadOptions};
 use crate::reader::Reader;
 use crate::row::{Body, Row};
 use crate::write::{Contents, CsvWriter, DbnWriter, LinesWriter, Losses, RecordingHeader, RowWriter};
@@ -73,7 +73,8 @@ pub fn convert(inputs: &[PathBuf], output: &Path, options: &ReadOptions) -> Resu
         Target::Csv => Box::new(CsvWriter::create(output).map_err(fail)?),
         Target::Dbn => Box::new(DbnWriter::create(output, &contents).map_err(fail)?),
     };
-    let mut reader = Merge::open(inputs, options)?;
+    let options = ReadOptions { by_symbol: contents.by_symbol, ..options.clone() };
+    let mut reader = Merge::open(inputs, &options)?;
     while let Some(row) = reader.next()? {
         writer.write(&row).map_err(fail)?;
     }
@@ -93,12 +94,25 @@ fn target(path: &Path) -> Option<Target> {
     }
 }
 
-/// Reads the files once for their contents.
+/// Reads the files once for their contents, and again where one turns out to be sorted by symbol.
 ///
 /// # Errors
 ///
 /// Returns the mistake in the files.
 pub fn survey(inputs: &[PathBuf], options: &ReadOptions) -> Result<Contents, ReadError> {
+    let mut options = options.clone();
+    loop {
+        match contents(inputs, &options) {
+            Err(err)
+                if options.order == Order::Auto
+                    && matches!(err.fault(), Fault::BySymbol(_))
+                    && options.by_symbol.insert(err.file().into()) => {}
+            result => return result.map(|contents| Contents { by_symbol: options.by_symbol, ..contents }),
+        }
+    }
+}
+
+fn contents(inputs: &[PathBuf], options: &ReadOptions) -> Result<Contents, ReadError> {
     let mut reader = Merge::open(inputs, options)?;
     let mut contents = Contents::default();
     let mut seen = std::collections::HashSet::<Symbol>::new();

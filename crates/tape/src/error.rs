@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tickcast_core::domain::Symbol;
 
 /// Longest part of a file that a message quotes, in characters.
 const QUOTED_CHARS_MAX: usize = 64;
@@ -49,6 +52,20 @@ pub enum Fault {
     /// The file can be read only with an option that was not given.
     #[error("{0}")]
     Option(String),
+    /// A row is older than one before it, by more than [`ReadOptions::reorder_ms`](crate::ReadOptions::reorder_ms).
+    #[error(
+        "the time is {late:?} before that of an earlier line: sort the file by time, or use --order symbol, which sorts it in memory, \
+         or --bad-record skip, which moves such lines to the newest time"
+    )]
+    Unsorted {
+        /// By how much it is older than the newest row before it.
+        late: Duration,
+    },
+    /// The file turns out to be sorted by symbol, after rows have been delivered.
+    #[error(
+        "'{0}' begins before the lines of other symbols: --order symbol reads a file that is sorted by symbol into memory"
+    )]
+    BySymbol(Symbol),
     /// A bound is exceeded.
     #[error("{0}")]
     Limit(String),

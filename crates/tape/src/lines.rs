@@ -219,6 +219,14 @@ impl Reader for LinesReader {
     fn progress(&self) -> Vec<Progress> {
         vec![self.progress.clone()]
     }
+
+    fn place(&self) -> Place {
+        Place::Line(self.line)
+    }
+
+    fn has_late_rows(&self) -> bool {
+        true
+    }
 }
 
 fn body(message: &Message, counts: &mut Counts) -> Result<Result<Body, Skip>, Bad> {

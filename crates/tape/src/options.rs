@@ -1,6 +1,7 @@
 //! `ReadOptions`: what a user says about files that the files do not say themselves.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 
 use chrono_tz::Tz;
 use tickcast_core::domain::Symbol;
@@ -28,6 +29,8 @@ pub struct ReadOptions {
     pub reorder_ms: u32,
     /// The order of the rows in a file.
     pub order: Order,
+    /// Files that are sorted by symbol although [`Order::Auto`] cannot see it at their beginning: [`survey`](crate::survey) finds them.
+    pub by_symbol: HashSet<PathBuf>,
     /// Most rows that are held in memory of a file that is sorted by symbol, and among the trades made from bars.
     pub events_max: usize,
 }
@@ -45,6 +48,7 @@ impl Default for ReadOptions {
             bad_record: BadRecord::Stop,
             reorder_ms: 1_000,
             order: Order::Auto,
+            by_symbol: HashSet::new(),
             events_max: 20_000_000,
         }
     }

@@ -1,17 +1,18 @@
 //! `Ordered`: delivers the rows of one file in the order of time.
 //!
-//! Rows that are late by at most `reorder_ms` are sorted; later ones get the time of the row before them. A file that is sorted by symbol is
-//! read into memory.
+//! Rows that are late by at most `reorder_ms` are sorted; later ones are bad records, or get the newest time. A file that is sorted by symbol
+//! is read into memory.
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tickcast_core::domain::{Symbol, Timestamp};
 
 use crate::counts::Counts;
 use crate::error::{Fault, Place, ReadError};
 use crate::input::Progress;
-use crate::options::{Order, ReadOptions};
+use crate::options::{BadRecord, Order, ReadOptions};
 use crate::reader::Reader;
 use crate::row::Row;
 
@@ -29,6 +30,8 @@ pub(crate) struct Ordered {
     /// Rows by time, and by their order in the file where times are equal.
     waiting: VecDeque<Row>,
     reorder_micros: i64,
+    /// Whether a row that is later than that is refused, and not moved.
+    is_strict: bool,
     newest: Timestamp,
     delivered: Timestamp,
     counts: Counts,
@@ -42,12 +45,18 @@ pub(crate) struct Ordered {
 impl Ordered {
     /// Returns the rows of the reader in order. Reads ahead if the file may be sorted by symbol.
     pub(crate) fn new(path: &Path, inner: Box<dyn Reader>, options: &ReadOptions) -> Result<Self, ReadError> {
-        let order = if options.order == Order::Auto { inner.order() } else { options.order };
+        let order = match options.order {
+            Order::Auto if options.by_symbol.contains(path) => Order::Symbol,
+            Order::Auto => inner.order(),
+            order => order,
+        };
+        let is_strict = options.bad_record == BadRecord::Stop && !inner.has_late_rows();
         let mut ordered = Self {
             path: path.into(),
             inner,
             waiting: VecDeque::new(),
             reorder_micros: i64::from(options.reorder_ms) * 1_000,
+            is_strict,
             newest: Timestamp::from_micros(i64::MIN),
             delivered: Timestamp::from_micros(i64::MIN),
             counts: Counts::default(),
@@ -66,7 +75,7 @@ impl Ordered {
     /// Reads the first rows and decides by them: a symbol that comes again after another one without going back in time shows that the
     /// file is sorted by time.
     fn sample(&mut self, options: &ReadOptions) -> Result<(), ReadError> {
-        let mut rows: Vec<Row> = Vec::new();
+        let (mut rows, mut places) = (Vec::<Row>::new(), Vec::new());
         let (mut seen, mut is_by_time) = (HashSet::new(), false);
         while rows.len() < SAMPLE_ROWS {
             let row = match self.inner.next() {
@@ -86,6 +95,7 @@ impl Ordered {
                 last.is_some_and(|last| last.ts.micros().saturating_sub(row.ts.micros()) > self.reorder_micros);
             let is_again = is_other && !seen.insert(row.symbol);
             rows.push(row);
+            places.push(self.inner.place());
             if is_other && is_back {
                 return self.read_all(rows, options);
             }
@@ -97,8 +107,11 @@ impl Ordered {
         if !self.is_over && self.failure.is_none() && !is_by_time {
             self.seen = Some((seen, rows.last().map(|row| row.symbol)));
         }
-        for row in rows {
-            self.insert(row);
+        for (row, place) in rows.into_iter().zip(places) {
+            if let Err(fault) = self.insert(row) {
+                self.failure = Some(ReadError::new(&self.path, place, fault));
+                break;
+            }
         }
         Ok(())
     }
@@ -107,10 +120,11 @@ impl Ordered {
         while let Some(row) = self.inner.next()? {
             if rows.len() == options.events_max {
                 let complaint = format!(
-                    "is sorted by symbol and has more than {} rows (`events_max`): sort it by time, or read fewer symbols",
+                    "the file is sorted in memory, because it is sorted by symbol or for --order symbol, and has more than {} rows \
+                     (`events_max`): sort it by time, or read fewer symbols",
                     options.events_max
                 );
-                return Err(ReadError::new(&self.path, Place::File, Fault::Limit(complaint)));
+                return Err(ReadError::new(&self.path, self.inner.place(), Fault::Limit(complaint)));
             }
             rows.push(row);
         }
@@ -122,22 +136,28 @@ impl Ordered {
         Ok(())
     }
 
-    /// Puts a row in its place among those that wait, or moves it to the time of the last one delivered.
-    fn insert(&mut self, mut row: Row) {
+    /// Puts a row in its place among those that wait. Refuses one that is too late, or moves it to the newest time.
+    fn insert(&mut self, mut row: Row) -> Result<(), Fault> {
         if row.ts >= self.newest {
             self.newest = row.ts;
             self.waiting.push_back(row);
-            return;
+            return Ok(());
         }
-        if row.ts < self.delivered || self.newest.micros().saturating_sub(row.ts.micros()) > self.reorder_micros {
+        let late_micros = self.newest.micros().saturating_sub(row.ts.micros());
+        let is_late = late_micros > self.reorder_micros;
+        if is_late && self.is_strict {
+            return Err(Fault::Unsorted { late: Duration::from_micros(late_micros.unsigned_abs()) });
+        }
+        if is_late || row.ts < self.delivered {
             self.counts.moved += 1;
             row.ts = self.newest;
             self.waiting.push_back(row);
-            return;
+            return Ok(());
         }
         self.counts.sorted += 1;
         let place = self.waiting.partition_point(|each| each.ts <= row.ts);
         self.waiting.insert(place, row);
+        Ok(())
     }
 
     /// Returns whether the oldest row cannot be preceded by one that is not read yet.
@@ -147,22 +167,19 @@ impl Ordered {
     }
 
     /// Refuses a file that turns out to be sorted by symbol: a new symbol begins at an earlier time.
-    fn check(&mut self, row: &Row) -> Result<(), ReadError> {
+    fn check(&mut self, row: &Row) -> Result<(), Fault> {
         let Some((seen, last)) = &mut self.seen else { return Ok(()) };
-        if seen.len() == SYMBOLS_MAX {
+        if *last == Some(row.symbol) {
+            return Ok(());
+        }
+        *last = Some(row.symbol);
+        if seen.len() == SYMBOLS_MAX || !seen.insert(row.symbol) {
+            // A symbol that comes again shows that the file is sorted by time.
             self.seen = None;
             return Ok(());
         }
-        let is_new = *last != Some(row.symbol) && seen.insert(row.symbol);
-        *last = Some(row.symbol);
-        if is_new && self.newest.micros().saturating_sub(row.ts.micros()) > self.reorder_micros.max(1_000_000) {
-            let advice = format!(
-                "'{}' begins before the rows of other symbols: with `order` symbol the file is read into memory",
-                row.symbol
-            );
-            return Err(ReadError::new(&self.path, Place::File, Fault::Option(advice)));
-        }
-        Ok(())
+        let is_back = self.newest.micros().saturating_sub(row.ts.micros()) > self.reorder_micros.max(1_000_000);
+        if is_back { Err(Fault::BySymbol(row.symbol)) } else { Ok(()) }
     }
 }
 
@@ -179,10 +196,11 @@ impl Reader for Ordered {
                 break;
             }
             match self.inner.next() {
-                Ok(Some(row)) => match self.check(&row) {
-                    Ok(()) => self.insert(row),
-                    Err(err) => self.failure = Some(err),
-                },
+                Ok(Some(row)) => {
+                    if let Err(fault) = self.check(&row).and_then(|()| self.insert(row)) {
+                        self.failure = Some(ReadError::new(&self.path, self.inner.place(), fault));
+                    }
+                }
                 Ok(None) => self.is_over = true,
                 Err(err) => self.failure = Some(err),
             }
@@ -200,6 +218,10 @@ impl Reader for Ordered {
 
     fn progress(&self) -> Vec<Progress> {
         self.inner.progress()
+    }
+
+    fn place(&self) -> Place {
+        self.inner.place()
     }
 }
 

@@ -10,7 +10,7 @@ use super::Ordered;
 use crate::counts::Counts;
 use crate::error::{Fault, Place, ReadError};
 use crate::input::Progress;
-use crate::options::{Order, ReadOptions};
+use crate::options::{BadRecord, Order, ReadOptions};
 use crate::reader::Reader;
 use crate::row::{Body, Row};
 use tickcast_core::domain::Size;
@@ -61,12 +61,18 @@ fn ordered(rows: VecDeque<Row>, order: Order, options: &ReadOptions) -> Result<(
     Ok((found, reader.counts()))
 }
 
+fn skip() -> ReadOptions {
+    ReadOptions { bad_record: BadRecord::Skip, ..ReadOptions::default() }
+}
+
 #[test]
-fn late_rows_are_sorted_within_the_window_and_moved_beyond_it() {
+fn late_rows_are_sorted_within_the_window_and_refused_or_moved_beyond_it() {
     let given = rows(&[(0, "A"), (1_500, "A"), (600, "A"), (1_600, "A"), (100, "A"), (2_000, "A")]);
-    let (found, counts) = ordered(given, Order::Time, &ReadOptions::default()).unwrap();
+    let (found, counts) = ordered(given.clone(), Order::Time, &skip()).unwrap();
     assert_eq!(found, [(0, 1), (600, 3), (1_500, 2), (1_600, 4), (1_600, 5), (2_000, 6)]);
     assert_eq!((counts.sorted, counts.moved), (1, 1));
+    let err = ordered(given, Order::Time, &ReadOptions::default()).unwrap_err();
+    assert!(err.to_string().starts_with("x: the time is 1.5s before that of an earlier line"), "{err}");
 }
 
 #[test]
@@ -87,7 +93,7 @@ fn a_file_sorted_by_symbol_is_sorted_by_time_in_memory_up_to_a_bound() {
         assert!(ordered(given.clone(), order, &options).unwrap_err().to_string().contains("events_max"));
     }
     let by_time = rows(&[(0, "A"), (0, "B"), (60_000, "A"), (60_000, "B"), (0, "C")]);
-    let (found, counts) = ordered(by_time, Order::Auto, &ReadOptions::default()).unwrap();
+    let (found, counts) = ordered(by_time, Order::Auto, &skip()).unwrap();
     assert_eq!((found[4], counts.moved), ((60_000, 5), 1), "symbols by turns show that it is sorted by time");
 }
 
@@ -99,7 +105,11 @@ fn a_file_that_shows_too_late_that_it_is_sorted_by_symbol_is_refused() {
     let (found, _) = ordered(rows(&long), Order::Auto, &options).unwrap();
     assert_eq!(found[1], (0, 100_001));
     let err = ordered(rows(&long), Order::Auto, &ReadOptions::default()).unwrap_err();
-    assert!(err.to_string().contains("'B' begins before the rows of other symbols"), "{err}");
+    assert!(err.to_string().contains("'B' begins before the lines of other symbols: --order symbol"), "{err}");
+    long.insert(70_000, (70_000, "C"));
+    long.insert(80_000, (80_000, "C"));
+    let (_, counts) = ordered(rows(&long), Order::Auto, &skip()).unwrap();
+    assert_eq!(counts.moved, 1, "a symbol that comes again shows that it is sorted by time");
 }
 
 #[test]
@@ -117,7 +127,7 @@ proptest! {
     #[test]
     fn no_row_is_lost_and_no_time_goes_back(times in prop::collection::vec((0_i64..4_000, 0_usize..3), 0..200), reorder_ms in 0_u32..3_000) {
         let given: Vec<_> = times.iter().map(|(millis, symbol)| (*millis, ["A", "B", "C"][*symbol])).collect();
-        let options = ReadOptions { reorder_ms, ..Default::default() };
+        let options = ReadOptions { reorder_ms, ..skip() };
         let (found, _) = ordered(rows(&given), Order::Time, &options).unwrap();
         prop_assert!(found.is_sorted_by_key(|(millis, _)| *millis));
         let mut numbers: Vec<_> = found.iter().map(|(_, number)| *number).collect();

@@ -1,7 +1,7 @@
 //! `Reader`, the trait of everything that delivers rows.
 
 use crate::counts::Counts;
-use crate::error::ReadError;
+use crate::error::{Place, ReadError};
 use crate::input::Progress;
 use crate::options::Order;
 use crate::row::Row;
@@ -25,6 +25,16 @@ pub trait Reader: Send {
     fn order(&self) -> Order {
         Order::Time
     }
+
+    /// Returns the place of the row that was returned last.
+    fn place(&self) -> Place {
+        Place::File
+    }
+
+    /// Returns whether rows may be late on purpose: a recording has the late trades of its market.
+    fn has_late_rows(&self) -> bool {
+        false
+    }
 }
 
 impl<R: Reader + ?Sized> Reader for Box<R> {
@@ -42,5 +52,13 @@ impl<R: Reader + ?Sized> Reader for Box<R> {
 
     fn order(&self) -> Order {
         (**self).order()
+    }
+
+    fn place(&self) -> Place {
+        (**self).place()
+    }
+
+    fn has_late_rows(&self) -> bool {
+        (**self).has_late_rows()
     }
 }

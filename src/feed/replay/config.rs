@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
-use tickcast_tape::{BadRecord, Format, ReadOptions};
+use tickcast_tape::{BadRecord, Format, Order, ReadOptions};
 
 use crate::domain::{Symbol, Timestamp};
 
@@ -51,6 +51,8 @@ pub struct ReplayConfig {
     pub only: Vec<String>,
     /// The length of the bars of CSV files, like `1m`, from a second to a day. Empty for the one that the file shows.
     pub interval: String,
+    /// The order of the rows in a file: `auto`, `time` or `symbol`.
+    pub order: String,
     /// Rows that are late by at most this many milliseconds are sorted. At most 86,400,000.
     pub reorder_ms: u32,
     /// Most rows that are held in memory, of a file that is sorted by symbol. 1 to 1,000,000,000.
@@ -86,6 +88,7 @@ impl Default for ReplayConfig {
             symbols: BTreeMap::new(),
             only: Vec::new(),
             interval: String::new(),
+            order: "auto".into(),
             reorder_ms: 1_000,
             events_max: 20_000_000,
         }
@@ -146,6 +149,12 @@ impl ReplayConfig {
             "lines" => Format::Lines,
             _ => return Err(("feed.replay.format", "must be \"auto\", \"csv\", \"dbn\" or \"lines\"")),
         };
+        let order = match self.order.as_str() {
+            "auto" => Order::Auto,
+            "time" => Order::Time,
+            "symbol" => Order::Symbol,
+            _ => return Err(("feed.replay.order", "must be \"auto\", \"time\" or \"symbol\"")),
+        };
         let tz: Option<Tz> = match self.tz.as_str() {
             "" => None,
             name => Some(name.parse().map_err(|_| ("feed.replay.tz", "must be a time zone like America/New_York"))?),
@@ -182,6 +191,7 @@ impl ReplayConfig {
             symbol: named,
             symbols: symbols.collect::<Result<_, Broken>>()?,
             bad_record,
+            order,
             reorder_ms: self.reorder_ms,
             events_max: self.events_max,
             only: Some(only).filter(|only| !only.is_empty()),
@@ -280,6 +290,7 @@ mod tests {
         is("feed.replay.interval", |config| config.interval = "2d".into());
         is("feed.replay.loop", |config| (config.is_loop, config.time) = (true, ReplayTime::Original));
         is("feed.replay.gap_max_ms", |config| config.gap_max_ms = 86_400_001);
+        is("feed.replay.order", |config| config.order = "price".into());
         is("feed.replay.reorder_ms", |config| config.reorder_ms = 86_400_001);
         is("feed.replay.events_max", |config| config.events_max = 0);
     }

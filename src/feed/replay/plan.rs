@@ -62,13 +62,14 @@ pub(super) struct PlanParts {
 impl Plan {
     /// Returns the plan of files with these symbols and times.
     pub(super) fn of(parts: PlanParts, survey: &Survey) -> Result<Self, ReplayError> {
-        let PlanParts { parsed, is_loop, time, bars_max, place } = parts;
-        let Survey { table, ids, first, last } = survey;
+        let PlanParts { mut parsed, is_loop, time, bars_max, place } = parts;
+        let Survey { table, ids, first, last, by_symbol } = survey;
         let from = parsed.start.unwrap_or(*first).max(*first);
         let to = parsed.end.map_or(*last, |end| end.plus_micros(-1).min(*last));
         if from > to {
             return Err(ReplayError::Empty);
         }
+        parsed.options.by_symbol.clone_from(by_symbol);
         let (parsed, table, ids) = (Arc::new(parsed), table.clone(), ids.clone());
         Ok(Self { parsed, table, ids, from, to, is_loop, time, bars_max, place })
     }

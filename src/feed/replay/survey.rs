@@ -1,6 +1,6 @@
 //! `Survey`: the symbols and times of files, for which they are read once before they are played; and the surveys that are kept.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,8 @@ pub(super) struct Survey {
     pub(super) first: Timestamp,
     /// Time of the last event.
     pub(super) last: Timestamp,
+    /// The files that are sorted by symbol.
+    pub(super) by_symbol: HashSet<PathBuf>,
 }
 
 impl Survey {
@@ -39,7 +41,7 @@ impl Survey {
             |symbol: &Symbol| Instrument { symbol: *symbol, name: symbol.to_string(), sector: String::new() };
         let table = SymbolTable::new(symbols.iter().map(instrument).collect());
         let ids = symbols.iter().filter_map(|symbol| Some((*symbol, table.id(*symbol)?))).collect();
-        Ok(Self { table: Arc::new(table), ids: Arc::new(ids), first, last })
+        Ok(Self { table: Arc::new(table), ids: Arc::new(ids), first, last, by_symbol: contents.by_symbol })
     }
 }
 

@@ -42,8 +42,10 @@ pub(crate) struct CsvReader {
     /// Whether the present line of the file was read to recognise the layout and is data.
     is_data: bool,
     is_over: bool,
-    /// Rows that were read before they were asked for, then perhaps an error.
-    ahead: VecDeque<Row>,
+    /// Rows that were read before they were asked for, and their lines; then perhaps an error.
+    ahead: VecDeque<(Row, u64)>,
+    /// The line of the row that was returned last.
+    line: u64,
     failure: Option<ReadError>,
 }
 
@@ -73,8 +75,19 @@ impl CsvReader {
         let book = if is_lobster { Book::beside(&path)? } else { None };
         let rows = Rows::new(header, times, Names::new(options), symbol);
         let (ahead, bad_record) = (VecDeque::new(), options.bad_record);
-        let mut reader =
-            Self { path, records, rows, book, bad_record, progress, is_data, is_over: false, ahead, failure: None };
+        let mut reader = Self {
+            path,
+            records,
+            rows,
+            book,
+            bad_record,
+            progress,
+            is_data,
+            is_over: false,
+            ahead,
+            line: 0,
+            failure: None,
+        };
         reader.find_span(options)?;
         Ok(reader)
     }
@@ -95,7 +108,7 @@ impl CsvReader {
             match self.read() {
                 Ok(Some((row, is_midnight))) => {
                     distances.add(row.symbol, row.ts, is_midnight);
-                    self.ahead.push_back(row);
+                    self.ahead.push_back((row, self.records.line()));
                 }
                 Ok(None) => break,
                 Err(err) => {
@@ -113,7 +126,7 @@ impl CsvReader {
             return Err(ReadError::new(&self.path, Place::File, Fault::Option(advice.into())));
         };
         self.rows.span = Some(span);
-        for row in &mut self.ahead {
+        for (row, _) in &mut self.ahead {
             if let Body::Bar(bar) = &mut row.body {
                 bar.span_micros = span;
             }
@@ -129,7 +142,8 @@ impl CsvReader {
                 return Ok(None);
             }
             let made = self.rows.make(&self.records);
-            let place = Place::Line(self.records.line());
+            let line = self.records.line();
+            let place = Place::Line(line);
             if self.rows.times.lacks_zone() {
                 let advice = "the times have no offset from UTC: `tz` can name their time zone";
                 return Err(ReadError::new(&self.path, place, Fault::Option(advice.into())));
@@ -147,11 +161,11 @@ impl CsvReader {
             let quote = self.quote_of_book()?;
             match (made, quote) {
                 (Made::One(row), quote) => {
-                    self.ahead.extend(quote);
+                    self.ahead.extend(quote.map(|quote| (quote, line)));
                     return Ok(Some((row, is_midnight)));
                 }
                 (Made::Two(row, second), _) => {
-                    self.ahead.push_back(second);
+                    self.ahead.push_back((second, line));
                     return Ok(Some((row, is_midnight)));
                 }
                 (Made::None(skip), quote) => {
@@ -183,15 +197,16 @@ impl CsvReader {
 
 impl Reader for CsvReader {
     fn next(&mut self) -> Result<Option<Row>, ReadError> {
-        let row = match self.ahead.pop_front() {
-            Some(row) => Some(row),
-            None => match self.failure.take() {
-                Some(err) => {
-                    self.is_over = true;
-                    return Err(err);
-                }
-                None => self.read().inspect_err(|_| self.is_over = true)?.map(|(row, _)| row),
-            },
+        let row = if let Some((row, line)) = self.ahead.pop_front() {
+            self.line = line;
+            Some(row)
+        } else if let Some(err) = self.failure.take() {
+            self.is_over = true;
+            return Err(err);
+        } else {
+            let row = self.read().inspect_err(|_| self.is_over = true)?;
+            self.line = self.records.line();
+            row.map(|(row, _)| row)
         };
         self.rows.counts.rows += u64::from(row.is_some());
         Ok(row)
@@ -203,6 +218,10 @@ impl Reader for CsvReader {
 
     fn progress(&self) -> Vec<Progress> {
         vec![self.progress.clone()]
+    }
+
+    fn place(&self) -> Place {
+        Place::Line(self.line)
     }
 
     fn order(&self) -> Order {

@@ -191,6 +191,10 @@ impl Reader for DbnReader {
     fn progress(&self) -> Vec<Progress> {
         vec![self.progress.clone()]
     }
+
+    fn place(&self) -> Place {
+        Place::Record(self.record)
+    }
 }
 
 fn format(err: &dbn::Error) -> Fault {

@@ -5,6 +5,7 @@ mod dbn;
 mod lines;
 mod recording;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -71,6 +72,8 @@ pub struct Contents {
     pub has_quotes: bool,
     /// The lengths of the bars, in microseconds.
     pub bar_spans: Vec<i64>,
+    /// The files that are sorted by symbol, for [`ReadOptions::by_symbol`](crate::ReadOptions::by_symbol).
+    pub by_symbol: HashSet<PathBuf>,
 }
 
 /// A file that gets its name when it is complete.

@@ -1,6 +1,6 @@
 //! `convert`: from any format to any other, with a report of the losses.
 
-use tickcast_tape::{BadRecord, ConvertError, ReadOptions, convert};
+use tickcast_tape::{BadRecord, ConvertError, Order, ReadOptions, convert};
 
 use crate::{Folder, fixture, read, shown, symbol};
 
@@ -73,6 +73,27 @@ fn several_files_become_one_in_the_order_of_time() {
     convert(&inputs, &output, &plain()).unwrap();
     let kinds: Vec<_> = read(&output, &plain()).unwrap().0.iter().map(|row| shown(row)[..5].to_owned()).collect();
     assert_eq!(kinds, ["quote", "quote", "trade", "trade"]);
+}
+
+/// The first symbol has more rows than are read in order to see how a file is sorted.
+#[test]
+fn a_long_table_that_is_sorted_by_symbol_is_converted() {
+    use std::fmt::Write as _;
+    let folder = Folder::new();
+    let mut text = "symbol,timestamp,price,size\n".to_owned();
+    for (name, count) in [("AAPL", 70_000), ("SPY", 3)] {
+        (0..count).for_each(|second| writeln!(text, "{name},{},1.5,1", 1_608_042_600 + second).unwrap());
+    }
+    let (input, output) = (folder.write("in.csv", &text), folder.path("out.csv"));
+    let report = convert(std::slice::from_ref(&input), &output, &plain()).unwrap();
+    assert_eq!(report.to_string(), "70003 rows read, 70003 written");
+    let rows = read(&output, &plain()).unwrap().0;
+    assert_eq!(shown(&rows[1]), "trade SPY 1608042600000000 1.50 1");
+    let options = ReadOptions { events_max: 70_001, ..plain() };
+    let err = convert(std::slice::from_ref(&input), &output, &options).unwrap_err().to_string();
+    assert!(err.contains("in.csv:70003: the file is sorted in memory") && err.contains("events_max"), "{err}");
+    let err = convert(&[input], &output, &ReadOptions { order: Order::Time, ..plain() }).unwrap_err().to_string();
+    assert!(err.contains("in.csv:70002: the time is 69999s before") && err.contains("--order symbol"), "{err}");
 }
 
 #[test]

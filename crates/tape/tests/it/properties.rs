@@ -46,7 +46,7 @@ fn contents(rows: &[Row]) -> Contents {
     symbols.sort_unstable();
     symbols.dedup();
     let range = rows.first().zip(rows.last()).map(|(first, last)| (first.ts, last.ts));
-    Contents { symbols, range, has_trades: true, has_quotes: true, bar_spans: Vec::new() }
+    Contents { symbols, range, has_trades: true, has_quotes: true, ..Contents::default() }
 }
 
 proptest! {
