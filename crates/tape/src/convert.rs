@@ -151,6 +151,8 @@ impl Report {
             (read.rounded_times, "times rounded down to a microsecond"),
             (read.moved, "rows out of order, moved to the time of the row before"),
             (read.lost, "events that the recording says were lost before"),
+            (read.open_gaps, "gaps of unknown length: the recorded server was restarted, and nobody knows how many events are missing"),
+            (read.unfinished, "recordings without an end before the next epoch: what came after their last event"),
             (read.cut, "files that are cut off"),
             (losses.amendments, "corrections and cancellations"),
             (losses.bars, "bars of a length that the format does not have"),

@@ -11,7 +11,7 @@ pub enum Skip {
     Correction,
     /// A trade or a bar of no shares.
     NoVolume,
-    /// A record of another kind: an order, a status, a message of a session, a bar beside its trades.
+    /// A record of another kind: an order, a status, a message that this version does not know.
     Other,
     /// A symbol that was not asked for.
     NotAsked,
@@ -56,6 +56,10 @@ pub struct Counts {
     pub moved: u64,
     /// Events that a recording says were lost before they were recorded.
     pub lost: u64,
+    /// Gaps in recordings of which nobody knows how many events they had: the server had been restarted.
+    pub open_gaps: u64,
+    /// Recordings without an end, because their writer was killed, that are followed by one of another epoch.
+    pub unfinished: u64,
     /// Files that are cut off, with [`BadRecord::Skip`](crate::BadRecord::Skip).
     pub cut: u64,
     /// Bars of too little volume for a trade at each of their prices.
@@ -82,6 +86,8 @@ impl Counts {
         self.sorted += other.sorted;
         self.moved += other.moved;
         self.lost += other.lost;
+        self.open_gaps += other.open_gaps;
+        self.unfinished += other.unfinished;
         self.cut += other.cut;
         self.thin_bars += other.thin_bars;
     }

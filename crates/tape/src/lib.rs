@@ -34,7 +34,7 @@ pub use input::Progress;
 pub use merge::Merge;
 pub use open::open;
 pub use options::{BadRecord, Format, Order, ReadOptions};
-pub use reader::Reader;
+pub use reader::{Reader, Recording};
 pub use recorded::{RecordingEnd, recording_end};
 pub use row::{Amended, Body, Cancel, Correction, InputBar, Row};
 pub use spans::bar_micros;

@@ -15,7 +15,7 @@ use crate::input::{Input, Progress};
 use crate::limits::{self, check_bar};
 use crate::names::Names;
 use crate::options::{BadRecord, ReadOptions};
-use crate::reader::Reader;
+use crate::reader::{Reader, Recording};
 use crate::row::{Amended, Body, Cancel, Correction, InputBar, Row};
 use crate::spans;
 use tickcast_core::domain::Size;
@@ -37,6 +37,9 @@ pub(crate) struct LinesReader {
     bad_record: BadRecord,
     counts: Counts,
     progress: Progress,
+    recording: Recording,
+    /// Whether the line `end` has come.
+    has_end: bool,
     is_over: bool,
 }
 
@@ -45,6 +48,10 @@ struct Header<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     version: Option<u64>,
+    #[serde(borrow, default)]
+    epoch: Cow<'a, str>,
+    #[serde(default)]
+    started: i64,
     #[serde(default)]
     channels: Vec<String>,
 }
@@ -81,6 +88,8 @@ struct Message<'a> {
     #[serde(rename = "kind")]
     reason: Option<&'a str>,
     skipped: Option<u64>,
+    #[serde(borrow)]
+    epoch: Option<Cow<'a, str>>,
     /// The first and the last offset that a recorder could not record.
     from: Option<u64>,
     to: Option<u64>,
@@ -99,6 +108,8 @@ impl LinesReader {
             bad_record: options.bad_record,
             counts: Counts::default(),
             progress,
+            recording: Recording { epoch: String::new(), started: 0, is_unfinished: false, announced: None },
+            has_end: false,
             is_over: false,
         };
         if !reader.advance()? {
@@ -111,7 +122,8 @@ impl LinesReader {
         let header: Option<Header> = serde_json::from_slice(&reader.text).ok();
         let expected = format!("line 1 of a recording: {{\"type\":\"recording\",\"version\":{VERSION},…}}");
         let bars = match &header {
-            Some(Header { kind: "recording", version: Some(1..=VERSION), channels }) => {
+            Some(Header { kind: "recording", version: Some(1..=VERSION), channels, epoch, started }) => {
+                (reader.recording.epoch, reader.recording.started) = (epoch.to_string(), *started);
                 let has_trades = channels.iter().any(|channel| channel == "trades");
                 let spans = channels.iter().filter_map(|channel| spans::parse(channel.strip_prefix("bars.")?));
                 spans.min().filter(|_| !has_trades)
@@ -168,7 +180,8 @@ impl LinesReader {
         while self.advance()? {
             match self.row() {
                 Ok(Ok(row)) => return Ok(Some(row)),
-                Ok(Err(skip)) => self.counts.skip(skip),
+                Ok(Err(Some(skip))) => self.counts.skip(skip),
+                Ok(Err(None)) => {}
                 Err(_) if self.bad_record == BadRecord::Skip => self.counts.skip(Skip::Bad),
                 Err(bad) => return Err(ReadError::bad(&self.path, Place::Line(self.line), bad)),
             }
@@ -176,28 +189,32 @@ impl LinesReader {
         Ok(None)
     }
 
-    fn row(&mut self) -> Result<Result<Row, Skip>, Bad> {
+    /// Makes the row of the present line. Returns no reason for a message with which nothing is lost.
+    fn row(&mut self) -> Result<Result<Row, Option<Skip>>, Bad> {
         let message: Message = serde_json::from_slice(&self.text).map_err(|err| {
             Bad::cell(&self.text, format!("a message of the protocol ({})", quoted(err.to_string().as_bytes())))
         })?;
-        if message.kind == "lag" {
-            self.counts.lost += message.skipped.unwrap_or_default();
-        }
-        if let ("gap", Some(from), Some(to)) = (message.kind, message.from, message.to) {
-            self.counts.lost += to.saturating_add(1).saturating_sub(from);
-        }
-        if !matches!(message.kind, "trade" | "quote" | "bar" | "correction" | "cancel") {
-            return Ok(Err(Skip::Other));
+        match message.kind {
+            "trade" | "quote" | "bar" | "correction" | "cancel" => {}
+            // The values before the first event, and days and jumps of the market's time, which come from the events.
+            "snapshot" | "day" => return Ok(Err(None)),
+            "lag" | "gap" | "end" => {
+                self.has_end |= message.kind == "end";
+                note(&message, &mut self.counts, &mut self.recording);
+                return Ok(Err(None));
+            }
+            _ => return Ok(Err(Some(Skip::Other))),
         }
         if message.kind == "bar" && (self.bars.is_none() || message.interval.and_then(spans::parse) != self.bars) {
-            return Ok(Err(Skip::Other));
+            // It is made of the trades, or of the shorter bars.
+            return Ok(Err(None));
         }
         let name = message.symbol.as_deref().unwrap_or_default();
         let symbol: Option<Symbol> = self.names.resolve(name.as_bytes()).map_err(|bad| bad.at("symbol"))?;
-        let Some(symbol) = symbol else { return Ok(Err(Skip::NotAsked)) };
+        let Some(symbol) = symbol else { return Ok(Err(Some(Skip::NotAsked))) };
         let ts = time(message.ts, "ts")?;
         let body = body(&message, &mut self.counts)?;
-        Ok(body.map(|body| Row { ts, symbol, body }))
+        Ok(body.map(|body| Row { ts, symbol, body }).map_err(Some))
     }
 }
 
@@ -208,6 +225,7 @@ impl Reader for LinesReader {
         }
         let row = self.read().inspect_err(|_| self.is_over = true)?;
         self.is_over |= row.is_none();
+        self.recording.is_unfinished = self.is_over && !self.has_end && self.counts.cut == 0;
         self.counts.rows += u64::from(row.is_some());
         Ok(row)
     }
@@ -224,8 +242,26 @@ impl Reader for LinesReader {
         Place::Line(self.line)
     }
 
+    fn recording(&self) -> Option<&Recording> {
+        Some(&self.recording)
+    }
+
     fn has_late_rows(&self) -> bool {
         true
+    }
+}
+
+/// Counts the events that are announced as missing.
+fn note(message: &Message, counts: &mut Counts, recording: &mut Recording) {
+    match (message.kind, message.from, message.to) {
+        ("lag", ..) => counts.lost += message.skipped.unwrap_or_default(),
+        // The `gap` of the protocol has neither.
+        ("gap", Some(from), Some(to)) => counts.lost += to.saturating_add(1).saturating_sub(from),
+        ("gap", Some(_), None) => {
+            counts.open_gaps += 1;
+            recording.announced = message.epoch.as_deref().map(str::to_owned);
+        }
+        _ => {}
     }
 }
 

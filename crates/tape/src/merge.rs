@@ -12,7 +12,7 @@ use crate::input::Progress;
 use crate::open::open;
 use crate::options::ReadOptions;
 use crate::order::Ordered;
-use crate::reader::Reader;
+use crate::reader::{Reader, Recording};
 use crate::row::Row;
 
 /// Most files that are read at once: each has buffers of its own.
@@ -58,6 +58,21 @@ impl Merge {
         }
         Ok(())
     }
+
+    /// Counts the recordings whose writer was killed and after which another epoch begins: nobody knows what came between.
+    fn unfinished(&self) -> u64 {
+        let all: Vec<&Recording> = self.files.iter().filter_map(Reader::recording).collect();
+        let is_followed = |one: &&&Recording| {
+            let announces =
+                |other: &&Recording| other.announced.as_ref() == Some(&one.epoch) && !std::ptr::eq(*other, **one);
+            if all.iter().any(announces) {
+                return false;
+            }
+            let later = all.iter().filter(|other| other.started > one.started);
+            later.min_by_key(|other| other.started).is_some_and(|next| next.epoch != one.epoch)
+        };
+        all.iter().filter(|one| one.is_unfinished).filter(is_followed).count() as u64
+    }
 }
 
 impl Reader for Merge {
@@ -77,6 +92,7 @@ impl Reader for Merge {
     fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         self.files.iter().for_each(|file| counts.add(&file.counts()));
+        counts.unfinished = self.unfinished();
         counts
     }
 

@@ -13,7 +13,7 @@ use crate::counts::Counts;
 use crate::error::{Fault, Place, ReadError};
 use crate::input::Progress;
 use crate::options::{BadRecord, Order, ReadOptions};
-use crate::reader::Reader;
+use crate::reader::{Reader, Recording};
 use crate::row::Row;
 
 /// Rows by which is decided whether a file is sorted by symbol.
@@ -222,6 +222,10 @@ impl Reader for Ordered {
 
     fn place(&self) -> Place {
         self.inner.place()
+    }
+
+    fn recording(&self) -> Option<&Recording> {
+        self.inner.recording()
     }
 }
 

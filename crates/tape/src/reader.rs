@@ -31,10 +31,28 @@ pub trait Reader: Send {
         Place::File
     }
 
+    /// Returns the header and the end of a recording; `None` for other files.
+    fn recording(&self) -> Option<&Recording> {
+        None
+    }
+
     /// Returns whether rows may be late on purpose: a recording has the late trades of its market.
     fn has_late_rows(&self) -> bool {
         false
     }
+}
+
+/// The header and the end of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// Names the stream that was recorded.
+    pub epoch: String,
+    /// When the recording began, in microseconds since 1970.
+    pub started: i64,
+    /// Whether all of it has been read, and there was no line `end`: its writer was killed.
+    pub is_unfinished: bool,
+    /// The stream of which it says that nobody knows what followed, if it does.
+    pub announced: Option<String>,
 }
 
 impl<R: Reader + ?Sized> Reader for Box<R> {
@@ -56,6 +74,10 @@ impl<R: Reader + ?Sized> Reader for Box<R> {
 
     fn place(&self) -> Place {
         (**self).place()
+    }
+
+    fn recording(&self) -> Option<&Recording> {
+        (**self).recording()
     }
 
     fn has_late_rows(&self) -> bool {

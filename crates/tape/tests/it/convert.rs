@@ -124,3 +124,58 @@ fn amendments_are_lost_in_csv() {
     assert_eq!(report.to_string(), "1 rows read, 0 written\nlost: 1 corrections and cancellations");
     let _ = symbol("SPY");
 }
+
+fn trade(seq: u32, ts: i64) -> String {
+    format!(
+        "{{\"type\":\"trade\",\"symbol\":\"SPY\",\"seq\":{seq},\"offset\":{seq},\"ts\":{ts},\"price\":1,\"size\":1}}\n"
+    )
+}
+
+fn header(epoch: &str, started: i64) -> String {
+    format!(
+        "{{\"type\":\"recording\",\"version\":1,\"epoch\":\"{epoch}\",\"offset\":0,\"started\":{started},\"channels\":[\"trades\",\"bars.1m\"]}}\n"
+    )
+}
+
+#[test]
+fn only_what_is_missing_in_a_recording_is_said_to_be_lost() {
+    let folder = Folder::new();
+    let derived = r#"{"type":"snapshot","symbol":"SPY","offset":0,"price":1}
+{"type":"day","symbol":"SPY","seq":1,"offset":2,"ts":5,"prev_close":1}
+{"type":"gap","symbol":"SPY","seq":1,"offset":3,"ts":5,"since":4}
+{"type":"bar","symbol":"SPY","interval":"1m","seq":1,"offset":4,"ts":0,"open":1,"high":1,"low":1,"close":1,"volume":1}
+"#;
+    let end = "{\"type\":\"end\",\"offset\":4}\n";
+    let input = folder.write("in.jsonl", [&header("a", 1), derived, &trade(5, 5), end].concat());
+    let report = convert(&[input], &folder.path("out.csv"), &plain()).unwrap();
+    assert_eq!(report.to_string(), "1 rows read, 1 written");
+    let gaps = "{\"type\":\"gap\",\"epoch\":\"a\",\"from\":2,\"to\":4,\"reason\":\"cursor_void\"}\n\
+        {\"type\":\"gap\",\"epoch\":\"a\",\"from\":6,\"reason\":\"restarted\"}\n";
+    let input = folder.write("gaps.jsonl", [&header("a", 1), &trade(1, 5), gaps, &trade(1, 6), end].concat());
+    let report = convert(&[input], &folder.path("out.csv"), &plain()).unwrap();
+    let lost = "2 rows read, 2 written\nlost: 3 events that the recording says were lost before\n\
+        lost: 1 gaps of unknown length: the recorded server was restarted, and nobody knows how many events are missing";
+    assert_eq!(report.to_string(), lost);
+}
+
+#[test]
+fn a_recording_of_a_killed_server_before_the_next_epoch_is_said_to_lack_its_end() {
+    let folder = Folder::new();
+    let file = |name: &str, epoch: &str, started: i64, end: &str| {
+        folder.write(name, [&header(epoch, started), &trade(1, started), end].concat())
+    };
+    let end = "{\"type\":\"end\",\"offset\":1}\n";
+    let (first, second, third) = (file("1", "a", 10, ""), file("2", "a", 20, ""), file("3", "b", 30, ""));
+    let lost = |inputs: &[&std::path::PathBuf]| {
+        let inputs: Vec<_> = inputs.iter().copied().cloned().collect();
+        let report = convert(&inputs, &folder.path("out.csv"), &plain()).unwrap();
+        report.lost().map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>()
+    };
+    let said = ["1 recordings without an end before the next epoch: what came after their last event"];
+    assert_eq!(lost(&[&third, &first, &second]), said, "the second one; the third may still be written");
+    let gap = "{\"type\":\"gap\",\"epoch\":\"a\",\"from\":2,\"reason\":\"restarted\"}\n";
+    let found = lost(&[&first, &second, &file("5", "b", 30, gap)]);
+    assert!(found.len() == 1 && found[0].starts_with("1 gaps of unknown length"), "said once: {found:?}");
+    assert_eq!(lost(&[&first, &second]), [""; 0], "the second one continues the first");
+    assert_eq!(lost(&[&file("4", "a", 25, end), &third]), [""; 0]);
+}
