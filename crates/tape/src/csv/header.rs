@@ -17,9 +17,10 @@ pub(super) struct Header {
 }
 
 /// Files without a header: columns of the first line, whether they end with a number of `true` or `false`, and their names.
-const BARE: [(usize, usize, &str); 4] = [
+const BARE: [(usize, usize, &str); 5] = [
     (7, 2, "id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch"),
     (6, 1, "id,price,qty,quoteQty,time,isBuyerMaker"),
+    (7, 1, "aggTradeId,price,qty,firstId,lastId,time,isBuyerMaker"),
     (8, 2, "aggTradeId,price,qty,firstId,lastId,time,isBuyerMaker,isBestMatch"),
     (
         12,
@@ -48,7 +49,8 @@ impl Header {
         bare.ok_or_else(|| complaint("the first line is", cells))
     }
 
-    fn of(names: &[String], is_data: bool) -> Option<Self> {
+    /// Returns the layout of a file with these columns.
+    pub(super) fn of(names: &[String], is_data: bool) -> Option<Self> {
         let plain: Vec<_> = names.iter().map(|name| plain(name)).collect();
         let place = |name: &&str| plain.iter().position(|each| each == name);
         LAYOUTS.iter().find_map(|layout| {
@@ -157,6 +159,10 @@ mod tests {
             ("exchange,symbol,timestamp,local_timestamp,id,side,price,amount", "Tardis trades"),
             ("exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount", "Tardis quotes"),
             ("id,price,qty,quote_qty,time,is_buyer_maker", "Binance trades"),
+            (
+                "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker",
+                "Binance aggregate trades",
+            ),
             (
                 "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore",
                 "bars",

@@ -282,6 +282,14 @@ pub(super) const LAYOUTS: &[Layout] = &[
         required: TRADE,
         ..PLAIN
     },
+    // The same, of futures: https://github.com/binance/binance-public-data
+    Layout {
+        name: "Binance aggregate trades",
+        needs: &["agg_trade_id", "price", "quantity", "transact_time"],
+        columns: &[(Role::Time, &["transact_time"]), (Role::Price, &["price"]), (Role::Size, &["quantity"])],
+        required: TRADE,
+        ..PLAIN
+    },
     // https://lobsterdata.com/info/DataStructure.php
     Layout {
         name: "LOBSTER",

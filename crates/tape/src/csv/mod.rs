@@ -6,6 +6,7 @@ mod layout;
 mod lobster;
 mod records;
 mod rows;
+mod yfinance;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -25,11 +26,14 @@ use crate::names::Names;
 use crate::options::{BadRecord, Order, ReadOptions};
 use crate::reader::Reader;
 use crate::row::{Body, Row};
-use crate::spans::DAY;
+use crate::spans::{self, DAY};
 use crate::times::Times;
 
 /// Lines by whose times the length of bars is found.
 const SAMPLE_LINES: usize = 1_000;
+
+/// Symbol and columns of a ticker; no symbol for one that is not asked for.
+type OfTicker = (Option<Symbol>, Header);
 
 /// Reads a CSV file.
 pub(crate) struct CsvReader {
@@ -39,6 +43,9 @@ pub(crate) struct CsvReader {
     book: Option<Book>,
     bad_record: BadRecord,
     progress: Progress,
+    /// The symbols and columns of the other tickers of a table of yfinance, and how many of them the present line still has.
+    others: VecDeque<OfTicker>,
+    left: usize,
     /// Whether the present line of the file was read to recognise the layout and is data.
     is_data: bool,
     is_over: bool,
@@ -57,10 +64,21 @@ impl CsvReader {
         if !read_line(&mut records, &path)? {
             return Err(ReadError::new(&path, Place::File, Fault::Empty));
         }
-        let cells: Vec<_> = records.cells().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
-        let header = Header::recognise(&cells, &path, &options.columns)
-            .map_err(|complaint| ReadError::new(&path, Place::Line(records.line()), Fault::Format(complaint)))?;
-        let symbol = symbol_of(&header, &path, options)?;
+        let mut others = VecDeque::new();
+        let (header, symbol) = match Header::recognise(&cells_of(&records), &path, &options.columns) {
+            Ok(header) => {
+                let symbol = symbol_of(&header, &path, options)?;
+                (header, symbol)
+            }
+            Err(_) if options.columns.is_empty() && yfinance::may_be(&cells_of(&records)) => {
+                let ((symbol, header), rest) = read_tickers(&mut records, &path, options)?;
+                others = rest;
+                (header, symbol)
+            }
+            Err(complaint) => {
+                return Err(ReadError::new(&path, Place::Line(records.line()), Fault::Format(complaint)));
+            }
+        };
         let is_data = header.is_data;
         let is_lobster = header.layout.kind == Kind::Lobster;
         let mut times = Times::new(options.tz, header.layout.unit);
@@ -82,6 +100,8 @@ impl CsvReader {
             book,
             bad_record,
             progress,
+            others,
+            left: 0,
             is_data,
             is_over: false,
             ahead,
@@ -137,7 +157,7 @@ impl CsvReader {
     /// Reads the next row of the file, and whether its time is the beginning of a day.
     fn read(&mut self) -> Result<Option<(Row, bool)>, ReadError> {
         loop {
-            if self.is_over || (!std::mem::take(&mut self.is_data) && !self.advance()?) {
+            if self.is_over || (!std::mem::take(&mut self.is_data) && !self.turn() && !self.advance()?) {
                 self.is_over = true;
                 return Ok(None);
             }
@@ -176,6 +196,16 @@ impl CsvReader {
                 }
             }
         }
+    }
+
+    /// Turns to the columns of the next ticker; returns whether they are of the present line.
+    fn turn(&mut self) -> bool {
+        let Some((symbol, header)) = self.others.pop_front() else { return false };
+        let last = (std::mem::replace(&mut self.rows.symbol, symbol), std::mem::replace(&mut self.rows.header, header));
+        self.others.push_back(last);
+        let is_of_line = self.left > 0;
+        self.left = if is_of_line { self.left - 1 } else { self.others.len() };
+        is_of_line
     }
 
     /// Returns the new quote after the present message of LOBSTER.
@@ -250,6 +280,44 @@ fn read_line(records: &mut Records, path: &Path) -> Result<bool, ReadError> {
     }
 }
 
+/// Returns the symbol in the name of a file of Binance: `BTCUSDT-trades-2025-01-01`, `BTCUSDT-1m-2025-01`.
+fn of_binance(stem: &str) -> Option<&str> {
+    let (symbol, rest) = stem.split_once('-')?;
+    let kind = rest.split('-').next()?;
+    (matches!(kind, "trades" | "aggTrades") || spans::parse(kind).is_some()).then_some(symbol)
+}
+
+fn cells_of(records: &Records) -> Vec<String> {
+    records.cells().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
+}
+
+/// Reads the second and third line of a table of yfinance; returns symbol and columns of one ticker, and those of the others, which come
+/// before it in each line.
+fn read_tickers(
+    records: &mut Records,
+    path: &Path,
+    options: &ReadOptions,
+) -> Result<(OfTicker, VecDeque<OfTicker>), ReadError> {
+    let mut lines = vec![cells_of(records)];
+    for _ in 0..2 {
+        lines.push(if read_line(records, path)? { cells_of(records) } else { Vec::new() });
+    }
+    let fail = |fault| ReadError::new(path, Place::Line(1), fault);
+    let tickers =
+        yfinance::tickers(&lines[0], &lines[1], &lines[2]).map_err(|complaint| fail(Fault::Format(complaint)))?;
+    let (mut names, is_one) = (Names::new(options), tickers.len() == 1);
+    let mut all = VecDeque::new();
+    for ticker in tickers {
+        let symbol = match options.symbol.filter(|_| is_one) {
+            Some(symbol) => Some(symbol),
+            None => names.resolve(ticker.name.as_bytes()).map_err(|bad| ReadError::bad(path, Place::Line(2), bad))?,
+        };
+        all.push_back((symbol, ticker.header));
+    }
+    let last = all.pop_back().ok_or_else(|| fail(Fault::Empty))?;
+    Ok((last, all))
+}
+
 /// Returns the symbol of a file without a column for it: by the options, or the name of the file.
 fn symbol_of(header: &Header, path: &Path, options: &ReadOptions) -> Result<Option<Symbol>, ReadError> {
     if header.place(Role::Symbol).is_some() {
@@ -258,9 +326,8 @@ fn symbol_of(header: &Header, path: &Path, options: &ReadOptions) -> Result<Opti
     let stem = header::file_name(path).split('.').next().unwrap_or_default();
     let word = match header.layout.kind {
         Kind::Lobster => stem.split('_').next().unwrap_or_default(),
-        // `BTCUSDT-trades-2025-01-01`, `BTCUSDT-1m-2025-01`
         _ if header.is_data && options.columns.is_empty() => stem.split('-').next().unwrap_or_default(),
-        _ => stem,
+        _ => of_binance(stem).unwrap_or(stem),
     };
     let named = || options.symbols.get(word).copied().or_else(|| word.parse().ok());
     options.symbol.or_else(named).map(Some).ok_or_else(|| {

@@ -296,3 +296,82 @@ fn only_the_symbols_asked_for_are_read() {
     let options = ReadOptions { only: Some([symbol("B")].into()), ..plain() };
     assert_eq!(rows("x.csv", MASSIVE_TRADES, &options), ["trade B 1712306654300000 10.00 10"]);
 }
+
+/// <https://ranaroussi.github.io/yfinance/>: `yf.download("SPY").to_csv()` since version 0.2.51.
+#[test]
+fn yfinance_has_three_lines_before_the_first_row_and_columns_of_each_ticker() {
+    let one = "Price,Close,High,Low,Open,Volume\nTicker,SPY,SPY,SPY,SPY,SPY\nDatetime,,,,,\n\
+        2020-12-15 14:30:00+00:00,2,3,1,1.5,10\n2020-12-15 14:31:00+00:00,2,2,1,1,11\n";
+    let expected =
+        ["bar SPY 1608042600000000 60s 1.50 3.00 1.00 2.00 10", "bar SPY 1608042660000000 60s 1.00 2.00 1.00 2.00 11"];
+    assert_eq!(rows("table.csv", one, &plain()), expected);
+    let two = "Price,Close,Close,High,High,Low,Low,Open,Open,Volume,Volume\nTicker,BTC-USD,SPY,BTC-USD,SPY,BTC-USD,SPY,BTC-USD,SPY,BTC-USD,SPY\n\
+        Date,,,,,,,,,,\n2020-12-15,19,3,20,4,18,2,18.5,2.5,700,10\n2020-12-16,21,,22,,20,,20.5,,900,\n2020-12-17,22,5,23,6,21,4,21.5,4.5,800,12\n";
+    let expected = [
+        "bar BTC-USD 1607990400000000 86400s 18.50 20.00 18.00 19.00 700",
+        "bar SPY 1607990400000000 86400s 2.50 4.00 2.00 3.00 10",
+        "bar BTC-USD 1608076800000000 86400s 20.50 22.00 20.00 21.00 900",
+        "bar BTC-USD 1608163200000000 86400s 21.50 23.00 21.00 22.00 800",
+        "bar SPY 1608163200000000 86400s 4.50 6.00 4.00 5.00 12",
+    ];
+    let folder = Folder::new();
+    let (found, counts) = read(&folder.write("two.csv", two), &plain()).unwrap();
+    assert_eq!(found.iter().map(crate::shown).collect::<Vec<_>>(), expected);
+    assert_eq!(counts.skipped(Skip::NoVolume), 1, "no trading of SPY on the second day");
+    let options = ReadOptions { only: Some([symbol("SPY")].into()), ..plain() };
+    assert_eq!(rows("two.csv", two, &options), [expected[1], expected[4]]);
+    let by_ticker =
+        "Ticker,SPY,SPY,SPY,SPY,SPY\nPrice,Open,High,Low,Close,Volume\nDate,,,,,\n2020-12-15,2.5,4,2,3,10\n";
+    assert_eq!(rows("x.csv", by_ticker, &plain()), [expected[1]]);
+
+    let found = complaint("x.csv", one.replace("SPY", "^GSPC"), &plain());
+    assert!(found.starts_with("x.csv:2: '^GSPC' is not a symbol"), "{found}");
+    let options = ReadOptions { symbols: [("^GSPC".into(), symbol("SPX"))].into(), ..plain() };
+    assert!(rows("x.csv", one.replace("SPY", "^GSPC"), &options)[0].starts_with("bar SPX "));
+    assert!(
+        complaint("x.csv", one.replace(",2,3,1,1.5,", ",2,3,x,1.5,"), &plain())
+            .starts_with("x.csv:4: column 'Low': 'x'")
+    );
+    for text in [
+        "Price,Close\n",
+        "Price,Close\nTicker,SPY\nDate,\n",
+        "Price,Close\nTicker,SPY,SPY\n",
+        &one.replace("Datetime,,", "1,2,"),
+    ] {
+        let found = complaint("x.csv", text, &plain());
+        assert!(found.starts_with("x.csv:1: begins like a table of yfinance, whose first three lines are"), "{found}");
+    }
+}
+
+#[test]
+fn a_row_of_empty_prices_is_no_trading() {
+    let text = "Date,Open,High,Low,Close,Volume\n2020-12-15,1,2,1,2,10\n2020-12-16,,,,,\n2020-12-17,nan,nan,nan,nan,0\n2020-12-18,1,2,1,2,10\n";
+    let folder = Folder::new();
+    let (found, counts) = read(&folder.write("SPY.csv", text), &plain()).unwrap();
+    assert_eq!((found.len(), counts.skipped(Skip::NoVolume)), (2, 2));
+    let found = complaint("SPY.csv", text.replace("16,,,,,", "16,1,,,,9"), &plain());
+    assert!(found.starts_with("SPY.csv:3: column 'High': '' is not a price"), "{found}");
+}
+
+/// <https://github.com/binance/binance-public-data>: files of futures have a header.
+#[test]
+fn binances_files_of_futures_have_a_header_and_the_symbol_in_the_name() {
+    for (millis, unit) in [(1_735_689_599_999_i64, 1), (1_735_689_599_999_000, 1_000)] {
+        let klines = format!(
+            "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n\
+             {},2,3,1,2,27.457032,{millis},794382.04,1292,16.77,485390.82,0\n",
+            millis - 59_999 * unit
+        );
+        let found = rows("BTCUSDT-1m-2024-12.csv", klines, &plain());
+        assert_eq!(found, ["bar BTCUSDT 1735689540000000 60s 2.00 3.00 1.00 2.00 27.457032"]);
+        let trade = ["trade BTCUSDT 1735689599999000 93576.00 0.00106"];
+        let trades = format!(
+            "id,price,qty,quote_qty,time,is_buyer_maker\n1,93576.00000000,0.00106000,99.19056000,{millis},true\n"
+        );
+        assert_eq!(rows("BTCUSDT-trades-2024-12-31.csv", trades, &plain()), trade);
+        let header = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n";
+        let line = format!("1,93576.0,0.00106,1,2,{millis},true\n");
+        assert_eq!(rows("BTCUSDT-aggTrades-2024-12.csv", format!("{header}{line}"), &plain()), trade);
+        assert_eq!(rows("BTCUSDT-aggTrades-2023-01.csv", line, &plain()), trade, "older ones have none");
+    }
+}

@@ -6,6 +6,7 @@ mod bad_input;
 mod convert;
 mod databento;
 mod layouts;
+mod order;
 mod outside;
 mod properties;
 mod recording;
