@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tickcast_core::domain::Symbol;
 
-use crate::counts::{Counts, Skip};
+use crate::counts::Counts;
 use crate::error::{Fault, ReadError};
 use crate::merge::Merge;
 use crate::options::{Order, ReadOptions};
@@ -57,7 +57,7 @@ enum Target {
 ///
 /// # Errors
 ///
-/// Returns the mistake in the input, or why the output cannot be written. There is no output then, but perhaps a file that ends with `.part`.
+/// Returns the mistake in the input, also if it has no row although none was left out on request, or why the output cannot be written. There is no output then, but perhaps a file that ends with `.part`.
 pub fn convert(inputs: &[PathBuf], output: &Path, options: &ReadOptions) -> Result<Report, ConvertError> {
     let target = target(output).ok_or_else(|| ConvertError::Format(output.into()))?;
     let is_output = |input: &&PathBuf| {
@@ -67,6 +67,9 @@ pub fn convert(inputs: &[PathBuf], output: &Path, options: &ReadOptions) -> Resu
         return Err(ConvertError::SameFile(same.clone()));
     }
     let contents = survey(inputs, options)?;
+    if let Some(complaint) = contents.complaint(inputs).filter(|_| !contents.counts.is_filtered()) {
+        return Err(complaint.into());
+    }
     let fail = |source| ConvertError::Write { file: output.into(), source };
     let mut writer: Box<dyn RowWriter> = match target {
         Target::Lines => Box::new(LinesWriter::create(output, &RecordingHeader::of(&contents)).map_err(fail)?),
@@ -131,6 +134,7 @@ fn contents(inputs: &[PathBuf], options: &ReadOptions) -> Result<Contents, ReadE
         }
     }
     contents.bar_spans.sort_unstable();
+    contents.counts = reader.counts();
     Ok(contents)
 }
 
@@ -138,20 +142,16 @@ impl Report {
     /// Returns a number and its name for everything that is not in the output as it was in the input.
     pub fn lost(&self) -> impl Iterator<Item = (u64, &'static str)> {
         let (read, losses) = (&self.read, &self.losses);
-        let skipped = |reason| read.skipped(reason);
-        [
-            (skipped(Skip::Bad), "records with a mistake"),
-            (skipped(Skip::OneSided), "quotes without a bid or an ask"),
-            (skipped(Skip::Correction), "reports about earlier trades"),
-            (skipped(Skip::NoVolume), "trades or bars of no shares"),
-            (skipped(Skip::Other), "records of other kinds"),
-            (skipped(Skip::NotAsked), "rows of other symbols"),
+        let others = [
             (read.rounded_prices, "prices rounded to four decimals"),
             (read.rounded_sizes, "sizes rounded to six decimals"),
             (read.rounded_times, "times rounded down to a microsecond"),
             (read.moved, "rows out of order, moved to the time of the row before"),
             (read.lost, "events that the recording says were lost before"),
-            (read.open_gaps, "gaps of unknown length: the recorded server was restarted, and nobody knows how many events are missing"),
+            (
+                read.open_gaps,
+                "gaps of unknown length: the recorded server was restarted, and nobody knows how many events are missing",
+            ),
             (read.unfinished, "recordings without an end before the next epoch: what came after their last event"),
             (read.cut, "files that are cut off"),
             (losses.amendments, "corrections and cancellations"),
@@ -159,9 +159,8 @@ impl Report {
             (losses.bar_figures, "bars without number of trades and average price"),
             (losses.rounded_sizes, "sizes rounded to whole shares"),
             (losses.out_of_range, "rows before 1970, of no whole share, or of too many shares"),
-        ]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
+        ];
+        read.left_out().chain(others.into_iter().filter(|(count, _)| *count > 0))
     }
 }
 

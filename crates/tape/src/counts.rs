@@ -72,6 +72,25 @@ impl Counts {
         self.skipped[reason as usize]
     }
 
+    /// Returns a number and its name for each reason why records have become no row.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = (u64, &'static str)> {
+        [
+            (self.skipped(Skip::Bad), "records with a mistake"),
+            (self.skipped(Skip::OneSided), "quotes without a bid or an ask"),
+            (self.skipped(Skip::Correction), "reports about earlier trades"),
+            (self.skipped(Skip::NoVolume), "trades or bars of no shares"),
+            (self.skipped(Skip::Other), "records of other kinds"),
+            (self.skipped(Skip::NotAsked), "rows of other symbols"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+    }
+
+    /// Returns whether records were left out because the user has asked for that.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.skipped(Skip::Bad) + self.skipped(Skip::NotAsked) + self.cut > 0
+    }
+
     pub(crate) fn skip(&mut self, reason: Skip) {
         self.skipped[reason as usize] += 1;
     }

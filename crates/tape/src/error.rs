@@ -66,6 +66,9 @@ pub enum Fault {
         "'{0}' begins before the lines of other symbols: --order symbol reads a file that is sorted by symbol into memory"
     )]
     BySymbol(Symbol),
+    /// The files have no row that is read, for this reason.
+    #[error("{0}")]
+    NoRows(String),
     /// A bound is exceeded.
     #[error("{0}")]
     Limit(String),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,8 +51,15 @@ impl Input {
     /// Opens a file.
     pub(crate) fn open(path: &Path, format: Format) -> Result<Self, ReadError> {
         let fail = |fault| ReadError::new(path, Place::File, fault);
+        // Before it is opened: to open a pipe without a writer would take forever.
+        let about = std::fs::metadata(path).map_err(|err| fail(Fault::Unreadable(err)))?;
+        let kind = about.file_type();
+        if kind.is_fifo() || kind.is_socket() || kind.is_char_device() {
+            let complaint = "is a pipe or a device: it is read more than once, so write it into a file first";
+            return Err(fail(Fault::Format(complaint.into())));
+        }
+        let total = about.len();
         let file = File::open(path).map_err(|err| fail(Fault::Unreadable(err)))?;
-        let total = file.metadata().map_err(|err| fail(Fault::Unreadable(err)))?.len();
         let progress = Progress { read: Arc::default(), total };
         let counted = Counted { file, read: progress.read.clone() };
         let mut raw = decompressed(counted).map_err(|err| ReadError::io(path, Place::File, err))?;

@@ -32,7 +32,8 @@ impl Survey {
     /// Reads the files once: a mistake is found before anything is played.
     pub(super) fn read(parsed: &Parsed) -> Result<Self, ReplayError> {
         let contents = survey(&parsed.files, &parsed.options)?;
-        let (first, last) = contents.range.ok_or(ReplayError::Empty)?;
+        let complaint = contents.complaint(&parsed.files);
+        let (first, last) = contents.range.ok_or_else(|| complaint.map_or(ReplayError::Empty, ReplayError::Read))?;
         // The trades of a bar come during its interval.
         let last = last.plus_micros(contents.bar_spans.last().map_or(0, |span| span - 1));
         let mut symbols = contents.symbols;

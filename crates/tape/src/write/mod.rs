@@ -6,12 +6,15 @@ mod lines;
 mod recording;
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tickcast_core::domain::{Symbol, Timestamp};
 
+use crate::counts::Counts;
+use crate::error::{Fault, Place, ReadError};
 use crate::row::Row;
 use tickcast_core::domain::Size;
 
@@ -74,6 +77,25 @@ pub struct Contents {
     pub bar_spans: Vec<i64>,
     /// The files that are sorted by symbol, for [`ReadOptions::by_symbol`](crate::ReadOptions::by_symbol).
     pub by_symbol: HashSet<PathBuf>,
+    /// The counters of the reader.
+    pub counts: Counts,
+}
+
+impl Contents {
+    /// Returns the complaint about files without a row, if these are.
+    pub fn complaint(&self, files: &[PathBuf]) -> Option<ReadError> {
+        let file = files.first().filter(|_| self.range.is_none())?;
+        let rows = "trade, quote or bar";
+        let mut complaint = match files.len() - 1 {
+            0 => format!("has no {rows}"),
+            others => format!("has no {rows}, and neither have the {others} other files"),
+        };
+        let left_out: Vec<_> = self.counts.left_out().map(|(count, what)| format!("{count} {what}")).collect();
+        if !left_out.is_empty() {
+            write!(complaint, ": left out were {}", left_out.join(", ")).ok()?;
+        }
+        Some(ReadError::new(file, Place::File, Fault::NoRows(complaint)))
+    }
 }
 
 /// A file that gets its name when it is complete.

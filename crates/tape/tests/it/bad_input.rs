@@ -28,6 +28,19 @@ fn a_file_that_is_missing_empty_or_no_file() {
 }
 
 #[test]
+fn a_pipe_or_a_device_is_refused_before_it_is_opened() {
+    let folder = Folder::new();
+    let (pipe, socket) = (folder.path("pipe"), folder.path("socket"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for path in [pipe.as_path(), &socket, Path::new("/dev/null")] {
+        let found = open(path, &ReadOptions { bad_record: BadRecord::Skip, ..plain() }).err().unwrap().to_string();
+        let expected = "is a pipe or a device: it is read more than once, so write it into a file first";
+        assert_eq!(found, format!("{}: {expected}", path.display()));
+    }
+}
+
+#[test]
 fn a_file_of_another_format() {
     for (content, part) in [
         (&b"PAR1\x15\x04"[..], "is Parquet, which is not read; convert it: duckdb"),

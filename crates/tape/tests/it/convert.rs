@@ -179,3 +179,32 @@ fn a_recording_of_a_killed_server_before_the_next_epoch_is_said_to_lack_its_end(
     assert_eq!(lost(&[&first, &second]), [""; 0], "the second one continues the first");
     assert_eq!(lost(&[&file("4", "a", 25, end), &third]), [""; 0]);
 }
+
+#[test]
+fn files_without_a_row_are_refused_unless_all_were_left_out_on_request() {
+    let folder = Folder::new();
+    let (header, zero) = ("symbol,timestamp,price,size\n", "SPY,2020-12-15T14:30:00Z,1,0\n");
+    let empty = folder.write("empty.csv", header);
+    let zeros = folder.write("zeros.csv", [header, zero, zero].concat());
+    let output = folder.path("out.csv");
+    let refused = |inputs: &[std::path::PathBuf]| {
+        let complaint = convert(inputs, &output, &plain()).unwrap_err().to_string();
+        assert!(!output.exists());
+        complaint
+    };
+    assert!(refused(std::slice::from_ref(&empty)).ends_with("empty.csv: has no trade, quote or bar"));
+    let found = refused(std::slice::from_ref(&zeros));
+    assert!(
+        found.ends_with("zeros.csv: has no trade, quote or bar: left out were 2 trades or bars of no shares"),
+        "{found}"
+    );
+    let found = refused(&[empty, zeros]);
+    assert!(
+        found.contains("empty.csv: has no trade, quote or bar, and neither have the 1 other files: left"),
+        "{found}"
+    );
+    let input = folder.write("in.csv", TRADES);
+    let options = ReadOptions { only: Some([symbol("IWM")].into()), ..plain() };
+    let report = convert(&[input], &output, &options).unwrap();
+    assert_eq!(report.to_string(), "0 rows read, 0 written\nlost: 3 rows of other symbols");
+}
