@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match &arguments.command {
         Some(Command::Key(KeyCommand::New(key))) => return print_key(key),
-        Some(Command::Convert(files)) => return print_report(files),
+        Some(Command::Convert(files)) => return print_report(files, &arguments),
         Some(Command::Record(command)) => return record(command.clone()),
         Some(Command::Replay(_)) | None => {}
     }
@@ -119,8 +119,15 @@ fn print_key(key: &NewKey) -> ExitCode {
     }
 }
 
-fn print_report(files: &ConvertCommand) -> ExitCode {
-    match files.run() {
+fn print_report(files: &ConvertCommand, arguments: &Arguments) -> ExitCode {
+    let unused = [("--port", arguments.port.is_some()), ("--strict", arguments.strict)];
+    let report = match unused.into_iter().find(|(_, is_given)| *is_given) {
+        Some((argument, _)) => Err(format!("{argument} is for the server and not for a conversion")),
+        None => read_settings(arguments)
+            .map_err(|err| err.to_string())
+            .and_then(|settings| files.run(&settings).map_err(|err| err.to_string())),
+    };
+    match report {
         Ok(report) => {
             println!("{report}");
             ExitCode::SUCCESS

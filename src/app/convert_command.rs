@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tickcast_tape::{ConvertError, Report, convert};
 
-use crate::app::ReadArguments;
-use crate::feed::OnBadRecord;
-use crate::feed::replay::ReplayConfig;
+use crate::app::{ReadArguments, Settings};
 
 /// Writes files of trades, quotes and bars (CSV, DBN, recordings) into one of another format, and says what is lost
 #[derive(Args)]
@@ -37,13 +35,13 @@ pub enum ConversionError {
 }
 
 impl ConvertCommand {
-    /// Converts the files; returns how many rows were read, written and lost.
+    /// Converts the files, read as the settings and then the arguments say; returns how many rows were read, written and lost.
     ///
     /// # Errors
     ///
     /// Returns the first mistake in the arguments or in a file. There is no new file then, but perhaps one whose name ends with `.part`.
-    pub fn run(&self) -> Result<Report, ConversionError> {
-        let (mut config, mut bad_record) = (ReplayConfig::default(), OnBadRecord::default());
+    pub fn run(&self, settings: &Settings) -> Result<Report, ConversionError> {
+        let (mut config, mut bad_record) = (settings.feed.replay.clone(), settings.feed.bad_record);
         self.read.apply(&mut config, &mut bad_record);
         let options = config.read_options(bad_record.into()).map_err(|(key, rule)| ConversionError::Argument {
             argument: key.trim_start_matches("feed.replay."),

@@ -119,3 +119,63 @@ async fn a_mistake_is_one_line_and_exit_code_2() {
     let ended = convert(&["--bad-record", "skip"], &[&bad], &output).await;
     assert_eq!(ended.stdout, "0 rows read, 0 written\nlost: 1 records with a mistake\n", "{ended:?}");
 }
+
+#[actix_web::test]
+async fn the_settings_say_how_files_are_read_and_arguments_of_the_server_are_refused() {
+    let folder = Folder::new();
+    let (_, trades) = written(&folder, "in.csv", "symbol,timestamp,price,size\nSPY,2020-12-15 09:30,1,5\nSPY,x,1,5\n");
+    let (_, settings) =
+        written(&folder, "settings.toml", "[feed]\nbad_record = \"skip\"\n[feed.replay]\ntz = \"UTC\"\n");
+    let (output, name) = (folder.path("out.csv"), text(&folder.path("out.csv")));
+    let ended = convert(&["--config", &settings], &[&trades], &output).await;
+    assert_eq!(ended.stdout, "1 rows read, 1 written\nlost: 1 records with a mistake\n", "{ended:?}");
+    assert!(fs::read_to_string(&output).unwrap().contains("2020-12-15T09:30:00Z"));
+    let variables = [("TICKCAST__FEED__REPLAY__TZ", "America/New_York"), ("TICKCAST__FEED__BAD_RECORD", "skip")];
+    let ended = run(&["convert", &trades, &name], &variables).await;
+    assert!(
+        ended.status.success() && fs::read_to_string(&output).unwrap().contains("2020-12-15T14:30:00Z"),
+        "{ended:?}"
+    );
+    let ended = run(&["convert", "--tz", "Europe/Berlin", &trades, &name], &variables).await;
+    assert!(
+        ended.status.success() && fs::read_to_string(&output).unwrap().contains("2020-12-15T08:30:00Z"),
+        "{ended:?}"
+    );
+
+    fs::remove_file(&output).unwrap();
+    for (options, expected) in [
+        (&["--port", "8080"][..], "--port is for the server and not for a conversion"),
+        (&["--strict"], "--strict is for the server and not for a conversion"),
+        (&["--config", "no-such-file.toml"], "cannot read no-such-file.toml"),
+    ] {
+        let ended = convert(options, &[&trades], &output).await;
+        assert_eq!((ended.status.code(), ended.stderr.lines().count()), (Some(2), 1), "{ended:?}");
+        assert!(ended.stderr.contains(expected) && !output.exists(), "{ended:?}");
+    }
+    let ended = run(&["convert", &trades, &name], &[("TICKCAST__FEED__REPLAY__ORDER", "price")]).await;
+    assert!(ended.stderr.contains("feed.replay.order must be"), "{ended:?}");
+}
+
+#[actix_web::test]
+async fn files_that_are_unsorted_empty_or_pipes_are_refused_in_one_line() {
+    let folder = Folder::new();
+    let header = "timestamp,open,high,low,close,volume\n";
+    let line = |minute: u32| format!("2020-12-15T14:{minute:02}:00Z,1,2,1,2,9\n");
+    let (_, unsorted) = written(&folder, "SPY.csv", &[header, &line(32), &line(31), &line(30)].concat());
+    let (_, empty) = written(&folder, "QQQ.csv", header);
+    let output = folder.path("out.csv");
+    for (input, expected) in [
+        (unsorted.as_str(), "SPY.csv:3: the time is 60s before that of an earlier line"),
+        (&empty, "QQQ.csv: has no trade, quote or bar"),
+        ("/dev/stdin", "/dev/stdin: is a pipe or a device"),
+    ] {
+        let ended = convert(&[], &[input], &output).await;
+        assert_eq!((ended.status.code(), ended.stderr.lines().count()), (Some(2), 1), "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+        let ended = run(&["replay", input, "--port", "0"], &[]).await;
+        assert_eq!((ended.status.code(), ended.stderr.lines().count()), (Some(2), 1), "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+    }
+    let ended = convert(&["--order", "symbol"], &[&unsorted], &output).await;
+    assert_eq!(ended.stdout, "3 rows read, 3 written\n", "{ended:?}");
+}
