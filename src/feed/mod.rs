@@ -72,6 +72,10 @@ impl Message for Restart {
     type Result = ();
 }
 
+impl Message for Notice {
+    type Result = ();
+}
+
 impl Message for FeedOrder {
     type Result = Result<FeedStatus, FeedError>;
 }
@@ -97,7 +101,7 @@ pub struct Feed<S> {
     /// A restart that the history's full mailbox refused, likewise.
     restarting: Option<Restart>,
     notices: Notices,
-    /// What has been counted of the files of a replay, as far as `metrics` has it.
+    /// The counts of the files of a replay that `metrics` has.
     counted: ReplayCounts,
     head: Arc<AtomicU64>,
     metrics: SharedMetrics,

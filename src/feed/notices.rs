@@ -1,9 +1,7 @@
-//! `Notices`: what clients are told of a replay beside its events: a silence that was left out, and another state.
+//! `Notices`: messages to all clients of a replay beside its events, about a silence that was left out, and about another state.
 
 use std::sync::Arc;
 use std::time::Duration;
-
-use actix::Message;
 
 use crate::feed::control::FeedStatus;
 
@@ -11,11 +9,10 @@ use crate::feed::control::FeedStatus;
 const GAP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Tells the clients of a hub of the state of the feed, after every event before it.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Clone, Debug)]
 pub struct Notice(pub Arc<FeedStatus>);
 
-/// What clients have been told.
+/// The state that clients have been told.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
     /// State and speed; `None` before the first step.

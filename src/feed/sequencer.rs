@@ -93,9 +93,9 @@ impl Sequencer {
         (self.open.iter().map(open).collect(), self.open.iter().map(OpenBars::day).collect())
     }
 
-    /// Returns whether the bar of a trade of this time is open, or is that of the previous minute, which may still change.
-    pub(super) fn has_bar_of(&self, ts: Timestamp) -> bool {
-        ts >= self.minute.plus_micros(-Interval::M1.micros())
+    /// Returns how many minutes have begun since that of this time. The bars of the present minute and of the one before may still change.
+    pub(super) fn minutes_since(&self, ts: Timestamp) -> i64 {
+        ((self.minute.micros() - Interval::M1.start_of(ts).micros()) / Interval::M1.micros()).max(0)
     }
 
     /// Returns the offset of the newest event.

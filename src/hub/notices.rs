@@ -1,4 +1,4 @@
-//! What every client is told of the feed, in its place among the events.
+//! Notices of the feed to every client, in their place among the events.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,5 +1,7 @@
 //! Tests of `Metrics`: every field is rendered, under its name and before its first increment.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]

@@ -5,14 +5,13 @@
 //! and with its description as the help text. `kinds.rs` has the types of the fields.
 
 mod access;
+mod feed;
 mod kinds;
 mod labels;
-mod replay;
 #[cfg(test)]
 mod metrics_test;
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -21,6 +20,7 @@ use prometheus_client::registry::Registry;
 
 use crate::protocol::{CloseReason, ErrorCode, Refusal};
 
+pub use feed::ReplayCounts;
 pub use kinds::{Ages, WriteTimes};
 use kinds::{
     Auths, Closes, Errors, Excesses, Faults, Hubs, PublishRefusals, Recoveries, Refreshes, Refusals, Rendered,
@@ -30,7 +30,6 @@ pub use labels::{
     AUTH_RESULTS, AUTH_WAYS, FAULT_KINDS, HTTP_ERRORS, LIMITS, PUBLISH_REFUSALS, RENEWAL_RESULTS, REPLAY_SKIPS,
     TICKET_RESULTS,
 };
-pub use replay::ReplayCounts;
 
 /// Makes a struct of metrics that registers each of its fields.
 macro_rules! metrics {
@@ -90,6 +89,8 @@ metrics! {
         /// Answers to requests with an `Idempotency-Key` that were forgotten before their time, because there were too many of their
         /// publisher, or too many publishers: a repeated request would publish twice.
         pub publish_keys_forgotten: Counter,
+        /// Trades of publishers that came after their minute, and were published.
+        pub late_trades: Counter,
         /// Events of publishers that were dropped because they were too late (`feed.late`).
         pub late_dropped: Counter,
         /// Files of the state (`feed.state_file`) that were written.
@@ -308,16 +309,6 @@ impl Metrics {
         self.errors.of(code).inc();
     }
 
-    /// Counts a refusal of events of a publisher, for one of [`PUBLISH_REFUSALS`].
-    pub fn count_publish_refused(&self, reason: &'static str) {
-        self.publishes_refused.of(reason).inc();
-    }
-
-    /// Returns how often events of publishers were refused for this reason.
-    pub fn publishes_refused(&self, reason: &'static str) -> u64 {
-        self.publishes_refused.of(reason).get()
-    }
-
     /// Counts a refusal sent to a client in the dialect of a vendor.
     pub fn count_refusal(&self, refusal: Refusal) {
         self.refusals.of(refusal.name()).inc();
@@ -341,26 +332,6 @@ impl Metrics {
     /// Returns the offset of each hub, in the order of their start.
     pub fn hub_offsets(&self) -> Vec<u64> {
         self.hub_offset.all().iter().map(|hub| hub.get().try_into().unwrap_or(0)).collect()
-    }
-
-    /// Sets the offset of the newest event that the feed has published.
-    pub fn set_feed_offset(&self, offset: u64) {
-        self.feed_offset.set(offset.try_into().unwrap_or(i64::MAX));
-    }
-
-    /// Returns the offset of the newest event that the feed has published.
-    pub fn feed_offset(&self) -> u64 {
-        self.feed_offset.get().try_into().unwrap_or(0)
-    }
-
-    /// Sets how long ago the next event to be published was due.
-    pub fn set_feed_lag(&self, lag: Duration) {
-        self.feed_lag.0.set(lag.as_secs_f64());
-    }
-
-    /// Returns how long ago the next event to be published was due.
-    pub fn feed_lag(&self) -> Duration {
-        Duration::try_from_secs_f64(self.feed_lag.0.get()).unwrap_or_default()
     }
 
     /// Counts the end of a session.

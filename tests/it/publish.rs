@@ -323,6 +323,7 @@ async fn a_late_trade_corrects_the_bar_of_its_minute_and_an_older_one_the_longer
         let dropped = u64::from(late == OnLate::Drop);
         assert_eq!(answer.json()["late_dropped"], dropped);
         assert_eq!(server.metrics.late_dropped.get(), dropped);
+        assert_eq!(server.metrics.late_trades.get(), 2 - dropped, "of the minutes before");
         clock.advance_micros(MINUTE);
         settle(&server).await;
         publish(&server, &[trade("AA", minute + 59 * SECOND, 8.0, 32)]).await;

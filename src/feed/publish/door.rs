@@ -53,7 +53,7 @@ impl Door {
                 if is_stamped_here {
                     trade.ts = now;
                 }
-                self.late == OnLate::Correct || sequencer.has_bar_of(trade.ts)
+                self.late == OnLate::Correct || sequencer.minutes_since(trade.ts) <= 1
             }
             EventBody::Quote(quote) => {
                 if self.quoted.len() <= id.index() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix::{Handler, MessageResult};
 
+use crate::domain::EventBody;
 use crate::feed::publish::{CloseDoor, Door, Publish, PublishError, Published};
 use crate::feed::{BATCH_EVENTS_MAX, Batch, Feed, Source};
 use crate::protocol::Publication;
@@ -56,6 +57,9 @@ impl<S: Source> Feed<S> {
                 answer.late_dropped += 1;
                 continue;
             };
+            if matches!(&body, EventBody::Trade(trade) if self.sequencer.minutes_since(trade.ts) > 0) {
+                self.metrics.late_trades.inc();
+            }
             self.sequencer.push(id, body, &mut due);
             answer.add(self.sequencer.offset());
         }

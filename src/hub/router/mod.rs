@@ -50,7 +50,7 @@ pub struct Router {
     empty: Rc<Notify>,
     /// Notified whenever the last session has left.
     left: Rc<Notify>,
-    /// What sessions are to be told of the feed, each after the event with this offset.
+    /// Notices for all sessions, each after the event with this offset.
     pub(in crate::hub) notices: VecDeque<(u64, Arc<FeedStatus>)>,
     /// The routers of the replays that are played for one client each on this thread.
     guests: Vec<Weak<RefCell<Router>>>,

@@ -1,8 +1,10 @@
-//! The figures of a replay that all clients get.
+//! The figures of the feed: its offset and lag, its publishers, and its replay.
+
+use std::time::Duration;
 
 use crate::metrics::{Metrics, REPLAY_SKIPS};
 
-/// What has been counted of the files of a replay since it began, or since the last seek or round of a loop.
+/// Counts of the files of a replay since it began, or since the last seek or round of a loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ReplayCounts {
     /// Events published.
@@ -18,6 +20,36 @@ pub struct ReplayCounts {
 }
 
 impl Metrics {
+    /// Counts a refusal of events of a publisher, for one of [`PUBLISH_REFUSALS`].
+    pub fn count_publish_refused(&self, reason: &'static str) {
+        self.publishes_refused.of(reason).inc();
+    }
+
+    /// Returns how often events of publishers were refused for this reason.
+    pub fn publishes_refused(&self, reason: &'static str) -> u64 {
+        self.publishes_refused.of(reason).get()
+    }
+
+    /// Sets the offset of the newest event that the feed has published.
+    pub fn set_feed_offset(&self, offset: u64) {
+        self.feed_offset.set(offset.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Returns the offset of the newest event that the feed has published.
+    pub fn feed_offset(&self) -> u64 {
+        self.feed_offset.get().try_into().unwrap_or(0)
+    }
+
+    /// Sets how long ago the next event to be published was due.
+    pub fn set_feed_lag(&self, lag: Duration) {
+        self.feed_lag.0.set(lag.as_secs_f64());
+    }
+
+    /// Returns how long ago the next event to be published was due.
+    pub fn feed_lag(&self) -> Duration {
+        Duration::try_from_secs_f64(self.feed_lag.0.get()).unwrap_or_default()
+    }
+
     /// Counts what has been added since `before`. A figure that is smaller than before has begun anew.
     pub fn count_replay(&self, before: &ReplayCounts, now: &ReplayCounts) {
         let added = |before: u64, now: u64| now.checked_sub(before).unwrap_or(now);
