@@ -16,8 +16,8 @@ pub(super) fn gap_line(epoch: &str, from: u64, to: u64, reason: &str) -> String 
 }
 
 /// Returns the line that announces that the events of this stream from an offset on are not in the recording: nobody knows how many.
-pub(super) fn open_gap_line(epoch: &str, from: u64) -> String {
-    format!("{{\"type\":\"gap\",\"epoch\":\"{epoch}\",\"from\":{from},\"reason\":\"restarted\"}}\n")
+pub(super) fn open_gap_line(epoch: &str, from: u64, reason: &str) -> String {
+    format!("{{\"type\":\"gap\",\"epoch\":\"{epoch}\",\"from\":{from},\"reason\":\"{reason}\"}}\n")
 }
 
 /// Returns the last line of a complete recording, which has every event up to `offset`.

@@ -61,7 +61,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
         metrics: SharedMetrics,
     ) -> Self {
-        Self {
+        let mut writer = Self {
             directory: PathBuf::from(&config.dir),
             channels: config.channels(),
             config,
@@ -80,13 +80,15 @@ impl Writer {
             lines: Vec::new(),
             clock,
             metrics,
-        }
+        };
+        // Before the first event, because a long file takes some seconds.
+        writer.announce_cut();
+        writer
     }
 
     /// Writes until the recorder is finished.
     pub(super) fn run(mut self, items: &Receiver<Item>) {
         let frame = Duration::from_millis(self.config.frame_ms);
-        self.announce_cut();
         self.open();
         let mut next_frame = Instant::now() + frame;
         loop {
@@ -110,7 +112,7 @@ impl Writer {
     fn announce_cut(&mut self) {
         let newest = newest_end(&self.directory);
         if let Some(end) = newest.filter(|end| !end.is_complete && *end.epoch != *self.epoch) {
-            self.owed.push_str(&open_gap_line(&end.epoch, end.offset + 1));
+            self.owed.push_str(&open_gap_line(&end.epoch, end.offset + 1, "restarted"));
             self.metrics.record_gaps.inc();
         }
     }

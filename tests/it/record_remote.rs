@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::command::{Ended, command, run, spawn_binary};
+use crate::command::{Ended, command, configured, run, spawn_binary};
 use crate::folder::Folder;
 use crate::keyring::{KeyRing, WIDE, secret, two_keys};
 use crate::patience::{patiently, wait_until};
@@ -322,4 +322,23 @@ async fn lag_and_void_cursors_are_lines_of_the_recording() {
         "end 6",
     ];
     assert_eq!(lines, expected);
+}
+
+#[actix_web::test]
+async fn a_recorder_whose_disk_is_full_at_the_end_says_how_much_it_has_and_fails() {
+    let (own, folder) = (Folder::new(), Folder::new());
+    let server = recording_itself(&own);
+    let mut full = Command::new("sh");
+    // Without the signal, a write fails as on a full disk.
+    full.args(["-c", "trap '' XFSZ; ulimit -f 16 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tickcast")]);
+    let (url, out) = (ws(&server), folder.root().to_str().unwrap());
+    let mut command = configured(full, &["record", "--url", &url, "--out", out, "--for", "4s"], &[]);
+    let ended = patiently("its end", command.output()).await.unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), &*ended.stdout), (Some(1), &b""[..]), "{stderr}");
+    let recorded = events(&folder);
+    let complaint = format!("{out}: the disk takes no more; {recorded} events can be read there");
+    assert!(stderr.contains("the recording is interrupted") && stderr.contains(&complaint), "{recorded}: {stderr}");
+    drop(server);
+    assert_eq!(check_offsets(&recordings(folder.root())), 0);
 }

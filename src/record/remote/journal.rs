@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
-use tickcast_tape::recording_end;
 use tickcast_tape::write::RecordingFile;
 
 use crate::domain::{Channel, ChannelSet, Clock, Timestamp};
-use crate::record::line::{end_line, gap_line, header_line};
+use crate::record::line::{end_line, gap_line, header_line, open_gap_line};
+use crate::record::newest::newest_end;
 use crate::record::remote::{Omissions, Protocol, Recorded, RemoteConfig};
 
 /// A place in a stream.
@@ -36,6 +36,10 @@ pub(super) struct Journal {
     rotate_at: Timestamp,
     is_dirty: bool,
     recorded: Recorded,
+    /// How many of the events can be read from files, whatever happens.
+    kept_events: u64,
+    /// Whether the disk has taken nothing since its last error.
+    is_failing: bool,
     protocol: Protocol,
     /// The reason why events of a stream that has ended may be missing.
     blamed: &'static str,
@@ -59,6 +63,8 @@ impl Journal {
             rotate_at: Timestamp::default(),
             is_dirty: false,
             recorded: Recorded::default(),
+            kept_events: 0,
+            is_failing: false,
             protocol: config.protocol,
             blamed: config.protocol.blamed(),
         }
@@ -130,7 +136,7 @@ impl Journal {
         let file = RecordingFile::create(&self.directory, started, &first)?;
         log::info!("recording file={}", file.path().display());
         self.owed.clear();
-        (self.file, self.is_dirty) = (Some(file), false);
+        (self.file, self.is_dirty, self.is_failing) = (Some(file), false, false);
         self.recorded.files += 1;
         self.rotate_at = started.floor_to(self.rotate_micros).plus_micros(self.rotate_micros);
         (self.kept, self.place) = (Some(place.clone()), Some(place));
@@ -186,7 +192,7 @@ impl Journal {
             && self.is_dirty
         {
             file.end_frame()?;
-            (self.is_dirty, self.kept) = (false, self.place.clone());
+            (self.is_dirty, self.kept, self.kept_events) = (false, self.place.clone(), self.recorded.events);
         }
         Ok(())
     }
@@ -206,7 +212,14 @@ impl Journal {
         {
             log::warn!("the file was not cut to its last frame, and ends with .part: err={err}");
         }
-        (self.place, self.is_dirty) = (self.kept.clone(), false);
+        (self.place, self.is_dirty, self.is_failing) = (self.kept.clone(), false, true);
+        // The server sends them again, if it still has them.
+        self.recorded.events = self.kept_events;
+    }
+
+    /// Returns whether the disk has taken nothing since its last error.
+    pub(super) const fn is_failing(&self) -> bool {
+        self.is_failing
     }
 
     /// Completes the file, which has every event up to the cursor.
@@ -215,7 +228,7 @@ impl Journal {
         let offset = self.place.as_ref().map_or(0, |place| place.offset);
         file.write(end_line(offset).as_bytes())?;
         file.end_frame()?;
-        self.kept.clone_from(&self.place);
+        (self.kept, self.kept_events) = (self.place.clone(), self.recorded.events);
         self.file.take().map_or(Ok(()), RecordingFile::finish)
     }
 
@@ -229,22 +242,7 @@ impl Journal {
 
 /// Returns the place at which the newest recording of a directory ends.
 fn newest_place(directory: &Path, channels: ChannelSet, symbols: &[String]) -> Option<Place> {
-    let entries = std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    let is_recording = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| {
-            let name = name.to_string_lossy();
-            name.ends_with(".jsonl.zst") || name.ends_with(".jsonl.zst.part")
-        })
-    };
-    let mut paths: Vec<_> = entries.filter(is_recording).collect();
-    paths.sort_unstable();
-    // The newest one may have been cut off at once.
-    let end = paths.iter().rev().find_map(|path| recording_end(path).ok().flatten())?;
+    let end = newest_end(directory)?;
     let names: Vec<_> = channels.iter().map(Channel::name).collect();
     (end.channels == names && end.symbols == symbols).then_some(Place { epoch: end.epoch, offset: end.offset })
-}
-
-/// Returns the line that announces that the events of this stream from an offset on are not in the recording: nobody knows how many.
-fn open_gap_line(epoch: &str, from: u64, reason: &str) -> String {
-    format!("{{\"type\":\"gap\",\"epoch\":\"{epoch}\",\"from\":{from},\"reason\":\"{reason}\"}}\n")
 }

@@ -94,6 +94,14 @@ pub enum RemoteError {
         /// The error of the system.
         source: io::Error,
     },
+    /// At the end the disk took no more.
+    #[error("{}: the disk takes no more; {events} events can be read there", directory.display())]
+    Disk {
+        /// The directory.
+        directory: PathBuf,
+        /// The events of this recorder that can be read.
+        events: u64,
+    },
     /// The certificates cannot be used.
     #[error("{0}")]
     Authorities(String),
@@ -130,7 +138,7 @@ impl RemoteError {
 ///
 /// # Errors
 ///
-/// Returns why the server, or the directory, cannot be used.
+/// Returns why the server, or the directory, cannot be used, or that the disk took no more at the end.
 pub async fn record(
     config: RemoteConfig,
     clock: Arc<dyn Clock>,
@@ -149,7 +157,11 @@ pub async fn record(
         }
     };
     journal.finish();
-    outcome.map(|()| journal.recorded())
+    outcome?;
+    if journal.is_failing() {
+        return Err(RemoteError::Disk { directory: config.directory, events: journal.recorded().events });
+    }
+    Ok(journal.recorded())
 }
 
 /// Checks the arguments that the server of a vendor would not understand.
