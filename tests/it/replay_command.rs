@@ -104,6 +104,16 @@ async fn the_python_client_of_alpaca_reads_the_bars_of_the_file() {
 }
 
 #[actix_web::test]
+async fn the_python_client_of_massive_reads_the_bars_of_the_file() {
+    let server = spawn_app(|settings| {
+        replaying_spy(settings);
+        settings.feed.replay.lossless = true;
+    });
+    let address = server.address.to_string();
+    sdk_alpaca::run("target/clients/massive/bin/python", &["tests/sdk/massive/replay.py", &address, &spy()]).await;
+}
+
+#[actix_web::test]
 async fn orders_to_the_feed_need_a_key_with_admin() {
     let keys = KeyRing::new(&two_keys());
     let server = spawn_app(|settings| keys.require(settings));
