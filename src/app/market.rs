@@ -285,14 +285,14 @@ pub(super) fn run<S: Source + Send>(
     let last = snapshots.iter().map(Snapshot::last_trade).collect();
     let door = (settings.feed.kind == FeedKind::Publish).then(|| Door::new(&settings.feed, &snapshots));
     let (values, head) = (LastValues::new(snapshots), Arc::new(AtomicU64::new(0)));
-    let (past_bars_max, events_max) = (settings.history.past_bars_max, settings.history.events_max);
-    let archive = Arc::new(Archive::new(open.clone(), bounds, past, past_bars_max, events_max, metrics.clone()));
+    let limits = (settings.history.past_bars_max, settings.history.events_max);
+    let archive = Arc::new(Archive::new(open.clone(), start, bounds, past, limits, metrics.clone()));
     let history = History::new(values.clone(), archive.clone());
     let reader = ArchiveReader::start(archive.clone()).map_err(StartError::Thread)?;
     let history_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
     let history = History::start_in_arbiter(&history_arbiter, |_| history);
     let delayed = delays_ms.iter().map(|delay_ms| {
-        let archive = Arc::new(archive.beside(open.clone(), bounds, events_max));
+        let archive = Arc::new(archive.beside(limits.1));
         let history = History::new(values.clone(), archive.clone());
         let history = History::start_in_arbiter(&history_arbiter, |_| history);
         let gate = Arc::new(DelayGate::new(delay_ms, start));

@@ -42,7 +42,7 @@ impl Sequencer {
         start: Timestamp,
     ) -> Self {
         let resume = |(open, day)| {
-            let mut bars = OpenBars::resume(open, day);
+            let mut bars = OpenBars::resume(open, day, start);
             // A trade of the minute before is late, also if it is the first one.
             bars.begin_minute(start);
             bars
@@ -334,7 +334,7 @@ mod tests {
         let mut open = [None; Interval::COUNT];
         open[Interval::M1 as usize] = Some(past);
         let (mut sequencer, mut out) = (sequencer(), Vec::new());
-        sequencer.open[0] = OpenBars::resume(open, None);
+        sequencer.open[0] = OpenBars::resume(open, None, Timestamp::default());
         sequencer.push(SymbolId(0), trade(1), &mut out);
         sequencer.close_bars(Timestamp::from_micros(60_000_000), &mut out);
         let closed = out.iter().find_map(|each| match &each.event.body {

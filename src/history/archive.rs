@@ -36,35 +36,35 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Returns an archive that continues these open bars, one entry per symbol. `past` computes the bars from before
+    /// Returns an archive that continues these open bars from `start` on, one entry per symbol. `past` computes the bars from before
     /// the start, of which up to `past_bars_max` are cached. The newest `events_max` events are kept.
     pub fn new(
         open: Vec<[Option<Bar>; Interval::COUNT]>,
+        start: Timestamp,
         bounds: BarBounds,
         past: PastSource,
-        past_bars_max: usize,
-        events_max: usize,
+        (past_bars_max, events_max): (usize, usize),
         metrics: SharedMetrics,
     ) -> Self {
         let past = Arc::new(PastBars::new(past, bounds.bars_max, past_bars_max, metrics.clone()));
-        Self::with_past(open, bounds, past, (past_bars_max, events_max), metrics)
+        Self::with_past(Bars::new(open, start, bounds), past, (past_bars_max, events_max), metrics)
     }
 
-    /// Returns another archive that begins like this one has begun, with these open bars, and has the same past.
+    /// Returns another archive that begins like this one, before its first event, and has the same past. It keeps `events_max` events.
     #[must_use]
-    pub fn beside(&self, open: Vec<[Option<Bar>; Interval::COUNT]>, bounds: BarBounds, events_max: usize) -> Self {
-        Self::with_past(open, bounds, self.past(), (self.past_bars_max, events_max), self.metrics.clone())
+    pub fn beside(&self, events_max: usize) -> Self {
+        let bars = self.live.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Self::with_past(bars, self.past(), (self.past_bars_max, events_max), self.metrics.clone())
     }
 
     fn with_past(
-        open: Vec<[Option<Bar>; Interval::COUNT]>,
-        bounds: BarBounds,
+        bars: Bars,
         past: Arc<PastBars>,
         (past_bars_max, events_max): (usize, usize),
         metrics: SharedMetrics,
     ) -> Self {
-        let ring = RwLock::new(Ring::new(events_max).with_offsets(open.len()));
-        Self { live: RwLock::new(Bars::new(open, bounds)), past: RwLock::new(past), past_bars_max, metrics, ring }
+        let ring = RwLock::new(Ring::new(events_max).with_offsets(bars.symbols()));
+        Self { live: RwLock::new(bars), past: RwLock::new(past), past_bars_max, metrics, ring }
     }
 
     /// Begins anew at the time of a restart.
@@ -74,7 +74,7 @@ impl Archive {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
         let bounds = live.bounds();
         let past = PastBars::new(source, bounds.bars_max, self.past_bars_max, self.metrics.clone());
-        *live = Bars::new(restart.opening.open.clone(), bounds).after(restart.offset);
+        *live = Bars::new(restart.opening.open.clone(), restart.opening.start, bounds).after(restart.offset);
         *self.past.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(past);
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         *ring = Ring::new(ring.capacity()).with_offsets(restart.opening.open.len());
@@ -207,7 +207,8 @@ mod tests {
         let mut open = [None; Interval::COUNT];
         open[Interval::M1 as usize] = Some(bar(10));
         let past: PastSource = Box::new(|_, _| (0..10).map(bar).collect());
-        Archive::new(vec![open], BarBounds { bars_max, kept_max }, past, 1_000, 100, Arc::new(Metrics::default()))
+        let bounds = BarBounds { bars_max, kept_max };
+        Archive::new(vec![open], bar(10).ts, bounds, past, (1_000, 100), Arc::new(Metrics::default()))
     }
 
     fn publication(body: EventBody) -> Publication {
@@ -270,7 +271,8 @@ mod tests {
     fn a_minute_whose_first_trade_is_late_is_there_once() {
         let bounds = BarBounds { bars_max: 100, kept_max: 100 };
         let none: PastSource = Box::new(|_, _| Vec::new());
-        let archive = Archive::new(vec![Default::default()], bounds, none, 1_000, 100, Arc::new(Metrics::default()));
+        let (open, start) = (vec![Default::default()], bar(10).ts);
+        let archive = Archive::new(open, start, bounds, none, (1_000, 100), Arc::new(Metrics::default()));
         let late = Trade { ts: bar(9).ts, price: bar(9).close, size: bar(9).volume };
         archive.apply([publication(EventBody::Trade(late))].into());
         let day = DayFigures::from(&bar(9));

@@ -103,9 +103,9 @@ pub(super) struct LiveRange {
 }
 
 impl Bars {
-    /// Returns bars that continue these open ones, one entry per symbol. Symbols that are added later begin without.
-    pub fn new(open: Vec<[Option<Bar>; Interval::COUNT]>, bounds: BarBounds) -> Self {
-        let symbol = |open| SymbolBars { closed: Default::default(), open: OpenBars::resume(open, None) };
+    /// Returns bars that continue these open ones from `start` on, one entry per symbol. Symbols that are added later begin without.
+    pub fn new(open: Vec<[Option<Bar>; Interval::COUNT]>, start: Timestamp, bounds: BarBounds) -> Self {
+        let symbol = |open| SymbolBars { closed: Default::default(), open: OpenBars::resume(open, None, start) };
         let none = symbol([None; Interval::COUNT]);
         Self { symbols: open.into_iter().map(symbol).collect(), none, bounds, offset: 0 }
     }
@@ -114,6 +114,11 @@ impl Bars {
     pub(super) const fn after(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
+    }
+
+    /// Returns the number of symbols with bars.
+    pub(super) fn symbols(&self) -> usize {
+        self.symbols.len()
     }
 
     pub(super) const fn bounds(&self) -> BarBounds {

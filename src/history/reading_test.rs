@@ -60,7 +60,8 @@ fn archive(kept_max: usize) -> Archive {
         }
     });
     let bounds = BarBounds { bars_max: 10_000, kept_max };
-    Archive::new(vec![Default::default(); 2], bounds, past, 100_000, 1_000, Arc::new(Metrics::default()))
+    let (open, start) = (vec![Default::default(); 2], Timestamp::from_micros(START));
+    Archive::new(open, start, bounds, past, (100_000, 1_000), Arc::new(Metrics::default()))
 }
 
 fn event(offset: u64, body: EventBody) -> Event {

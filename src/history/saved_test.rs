@@ -37,14 +37,14 @@ struct Market {
 impl Market {
     fn new(opening: Opening, table: Arc<SymbolTable>) -> Self {
         let (sequencer, values) = (opening.sequencer(table.clone()), LastValues::new(opening.snapshots.clone()));
-        let (open, opening) = (opening.open.clone(), Arc::new(opening));
+        let (open, start, opening) = (opening.open.clone(), opening.start, Arc::new(opening));
         let past: PastSource = Box::new(move |id, series| past_of(&opening, id, series));
         let bounds = BarBounds { bars_max: 100, kept_max: 100 };
         Self {
             table,
             sequencer,
             values,
-            archive: Archive::new(open, bounds, past, 1_000, 1_000, Arc::new(Metrics::default())),
+            archive: Archive::new(open, start, bounds, past, (1_000, 1_000), Arc::new(Metrics::default())),
         }
     }
 

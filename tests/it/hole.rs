@@ -76,7 +76,8 @@ fn history(config: &HubConfig, events_max: usize) -> Addr<History> {
 fn record(config: &HubConfig, events_max: usize) -> History {
     let values = LastValues::new(vec![snapshot()]);
     let (open, bounds) = (vec![[None; Interval::COUNT]], BarBounds { bars_max: 10, kept_max: 10 });
-    let archive = Archive::new(open, bounds, Box::new(|_, _| Vec::new()), 0, events_max, config.metrics.clone());
+    let (past, start) = (Box::new(|_, _| Vec::new()), Timestamp::default());
+    let archive = Archive::new(open, start, bounds, past, (0, events_max), config.metrics.clone());
     History::new(values, Arc::new(archive))
 }
 

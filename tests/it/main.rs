@@ -129,6 +129,7 @@ mod poll_cursor;
 mod poll_wait;
 mod proxy_protocol;
 mod publish;
+mod publish_late;
 mod publish_proof;
 mod publish_socket;
 mod publish_state;

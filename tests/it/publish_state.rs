@@ -1,6 +1,7 @@
 //! `feed.state_file`: a published market goes on after a restart of the real binary, and after a kill.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use awc::http::Method;
 use serde_json::{Value, json};
@@ -59,6 +60,18 @@ pub(crate) async fn read(server: &Process, path: &str) -> Value {
     get(server.address, path).await.json()
 }
 
+/// Waits until the day of the clock is some minutes old and does not end soon: with it volumes begin at 0.
+pub(crate) async fn within_a_day() {
+    let day = 24 * 60 * MINUTE;
+    let of_day = now().rem_euclid(day);
+    let wait = if of_day < 5 * MINUTE {
+        5 * MINUTE - of_day
+    } else {
+        (day + 5 * MINUTE - of_day) * i64::from(of_day > day - 3 * MINUTE)
+    };
+    tokio::time::sleep(Duration::from_micros(wait.unsigned_abs())).await;
+}
+
 /// Ends the server in order.
 pub(crate) async fn end(server: Process) {
     server.signal("TERM").await;
@@ -89,6 +102,7 @@ pub(crate) async fn bars(server: &Process, symbol: &str, interval: &str) -> Valu
 
 #[actix_web::test]
 async fn a_restart_keeps_the_last_values_and_the_bars() {
+    within_a_day().await;
     let file = File::new();
     let (begin, hour) = (now(), 60 * MINUTE);
     // A day before.
@@ -158,17 +172,27 @@ async fn a_late_trade_after_a_restart_counts_in_the_bar_of_its_minute() {
     drop(server);
     // The minute has ended meanwhile.
     let (server, clock) = spawn_app_at(START.plus_micros(MINUTE), |settings| file.configure(settings));
-    let read = async || {
-        let answer = get(server.address, "/api/v1/bars?symbol=AA&interval=1m").await.json();
+    let read = async |interval: &str| {
+        let answer = get(server.address, &format!("/api/v1/bars?symbol=AA&interval={interval}")).await.json();
         answer["bars"].as_array().unwrap().iter().map(figures).collect::<Vec<_>>()
     };
     #[expect(clippy::cast_precision_loss, reason = "a time of today in microseconds is exact")]
-    let start = minute as f64;
-    assert_eq!(read().await, [[start, 10.0, 10.0, 10.0, 4.0]]);
+    let [start, longer] = [minute, minute - minute.rem_euclid(5 * MINUTE)].map(|ts| ts as f64);
+    assert_eq!(read("1m").await, [[start, 10.0, 10.0, 10.0, 4.0]]);
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AA"], &["bars.1s", "bars.5m", "bars.15m", "bars.1d"]).await;
     send(server.address, Method::POST, "/api/v1/publish", &[], body(11.0)).await;
     clock.advance_micros(MINUTE);
     settle(&server).await;
-    assert_eq!(read().await, [[start, 10.0, 11.0, 11.0, 8.0]], "once, and with the trade of before the restart");
+    assert_eq!(read("1m").await, [[start, 10.0, 11.0, 11.0, 8.0]], "once, and with the trade of before the restart");
+    // An older trade begins no bar that has ended, either.
+    let old = trade("AA", minute - 7 * MINUTE, 12.0, 16);
+    post(server.address, &[old]).await;
+    clock.advance_micros(20 * MINUTE);
+    settle(&server).await;
+    assert_eq!(read("5m").await, [[longer, 10.0, 10.0, 10.0, 4.0]], "as before the restart, and once");
+    let ended: Vec<_> = client.sync().await.into_iter().filter(|message| message["type"] == "bar").collect();
+    assert!(ended.iter().all(|bar| bar["interval"] != "1s" && bar["interval"] != "5m"), "{ended:#?}");
 }
 
 #[actix_web::test]

@@ -93,10 +93,9 @@ async fn publish_until_the_end(server: SocketAddr, answered: Rc<Cell<u32>>) -> u
 
 #[actix_web::test]
 async fn an_orderly_end_keeps_every_event_that_was_answered() {
-    let file = File::new();
     // The second one does not wait for its connections to end.
     for grace_ms in ["5000", "1"] {
-        std::fs::remove_file(&file.path).unwrap_or_default();
+        let file = File::new();
         let ends = [("TICKCAST__SERVER__DRAIN_MS", "200"), ("TICKCAST__SERVER__SHUTDOWN_GRACE_MS", grace_ms)];
         let server = spawn_binary(&[], &variables(&file.path, &ends)).await;
         let all: Vec<_> = (0..BESIDE).map(|number| trade(&format!("S{number}"), now(), 0.5, 1)).collect();

@@ -15,7 +15,7 @@ use crate::feed::state::{Head, MarketState, StateError, SymbolState, VERSION, be
 /// Longest line in bytes: 100,000 bars of each of six intervals (`feed.state_bars_max`), at most 136 bytes each.
 const LINE_BYTES_MAX: u64 = 6 * 100_000 * 136;
 /// Most symbols of a file, as of `feed.publish.symbols` and `feed.symbols_max`.
-const SYMBOLS_MAX: usize = 100_000;
+const SYMBOLS_MAX: usize = 1_000_000;
 /// Longest description of a mistake, in characters.
 const REASON_CHARS_MAX: usize = 300;
 
@@ -198,7 +198,7 @@ mod tests {
             (with("\"ts\":1000000", "\"ts\":1e308"), 1, "not a line"),
             (with("\"symbols\":1", "\"symbols\":2"), 3, "cut off"),
             (with("\"symbols\":1", "\"symbols\":0"), 2, "the end of the file"),
-            (with("\"symbols\":1", "\"symbols\":18446744073709551615"), 1, "at most 100000 symbols"),
+            (with("\"symbols\":1", "\"symbols\":18446744073709551615"), 1, "at most 1000000 symbols"),
             (with("\"symbols\":1", "\"symbols\":2") + symbol + "\n", 3, "AA is in the file twice"),
             (GOOD.trim_end().into(), 2, "cut off"),
             (GOOD[..GOOD.len() - 9].into(), 2, "cut off"),

@@ -31,15 +31,21 @@ pub struct OpenBars {
 }
 
 impl OpenBars {
-    /// Returns the builders that continue these bars, by interval, and this bar of the New York day.
-    pub fn resume(bars: [Option<Bar>; Interval::COUNT], day: Option<Bar>) -> Self {
+    /// Returns the builders that continue these bars, by interval, and this bar of the New York day, from `start` on: bars that ended before that
+    /// have been taken, but that of the minute before, which may still change.
+    pub fn resume(bars: [Option<Bar>; Interval::COUNT], day: Option<Bar>, start: Timestamp) -> Self {
         let resume = |bar: Option<Bar>| bar.map(BarBuilder::resume).unwrap_or_default();
         let minute = bars[Interval::M1 as usize];
+        let taken = |interval: Interval| {
+            let open = interval.start_of(start);
+            if interval == Interval::M1 { open.plus_micros(-interval.micros()) } else { open }
+        };
         Self {
             second: resume(bars[Interval::S1 as usize]),
             minute: Minute::new(minute.map(|bar| bar.ts).unwrap_or_default(), resume(minute)),
             longer: LONGER.map(|interval| resume(bars[interval as usize])),
             day: resume(day),
+            taken: Interval::ALL.map(taken),
             ..Self::default()
         }
     }
@@ -62,7 +68,11 @@ impl OpenBars {
             for (builder, interval) in self.longer.iter_mut().zip(LONGER) {
                 builder.include(interval.start_of(trade.ts), trade);
             }
-            self.day.include(day_start(trade.ts), trade);
+            // A day that has ended does not begin again.
+            let day = day_start(trade.ts);
+            if self.day.start().is_some() || day == day_start(self.minute.start) {
+                self.day.include(day, trade);
+            }
         }
     }
 
@@ -264,8 +274,8 @@ mod tests {
         };
         let start = |interval: Interval| interval.start_of(Timestamp::from_micros(START)).micros();
         let day = day_start(Timestamp::from_micros(START));
-        let mut bars =
-            OpenBars::resume(Interval::ALL.map(|interval| Some(past(start(interval)))), Some(past(day.micros())));
+        let open = Interval::ALL.map(|interval| Some(past(start(interval))));
+        let mut bars = OpenBars::resume(open, Some(past(day.micros())), Timestamp::from_micros(START));
         bars.add(&trade(0, 100, 5));
         for interval in Interval::ALL {
             assert_eq!(
