@@ -39,7 +39,8 @@ export class Audience {
   /** Gives messages that came together to everyone. @param {readonly Message[]} messages @param {number} received_us */
   emit(messages, received_us) {
     for (const message of messages) {
-      this.call(message.type, message);
+      // The client's own status has that name.
+      this.call(message.type === "status" ? "feed" : message.type, message);
       this.call("message", message);
       for (const queue of this.#queues) queue.push(message);
     }

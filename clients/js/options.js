@@ -7,6 +7,7 @@
 
 /** @typedef {import("./closing.js").Failure} Failure */
 /** @typedef {import("./protocol.js").Channel} Channel */
+/** @typedef {import("./protocol.js").FeedState} FeedState */
 /** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {import("./protocol.js").Transport} Transport */
 
@@ -35,8 +36,8 @@
  * @property {boolean} isFallback whether the best transport did not get through
  */
 /** @typedef {{ channels?: Iterable<Channel>, mode?: "all" | "latest", max_hz?: number }} SubscribeOptions `channels`: `trades` by default; `mode`: `all`, or `latest` if there is a `max_hz` */
-/** @typedef {{ [Type in Message["type"]]: Extract<Message, { type: Type }> }} Messages */
-/** @typedef {Messages & { message: Message, batch: { messages: readonly Message[], received_us: number }, status: Status }} Happenings */
+/** @typedef {{ [Type in Exclude<Message["type"], "status">]: Extract<Message, { type: Type }> }} Messages */
+/** @typedef {Messages & { message: Message, batch: { messages: readonly Message[], received_us: number }, status: Status, feed: FeedState }} Happenings `feed`: the message `status` of a replay */
 
 export const DEFAULTS = {
   transports: /** @type {readonly Transport[]} */ (["websocket", "sse", "poll"]),

@@ -23,20 +23,34 @@ impl Handler<Notice> for Hub {
 }
 
 impl Router {
-    /// Tells every session of this state, after every event that has arrived.
+    /// Tells the sessions of this state, after every event that has arrived.
     fn add_notice(&mut self, status: Arc<FeedStatus>, now: Instant) {
         if self.notices.len() == NOTICES_MAX {
             self.notices.pop_front();
         }
+        self.told = Some(status.state);
         self.notices.push_back((self.newest(), status));
         self.tell_notices(now);
     }
 
-    /// Tells the notices whose place has come.
+    /// Returns the state of the feed that clients were told last.
+    pub fn told(&self) -> Option<&'static str> {
+        self.told
+    }
+
+    /// Tells the notices whose place has come to every session with a subscription.
     pub(in crate::hub) fn tell_notices(&mut self, now: Instant) {
         let offset = self.offset();
         while let Some((_, status)) = self.notices.pop_front_if(|(place, _)| *place <= offset) {
-            self.tell_all(&self.status_message(None, &status, false), now);
+            let message = self.status_message(None, &status, false);
+            for (_, entry) in &self.sessions {
+                let mut outbox = entry.outbox.borrow_mut();
+                // A client without a subscription may not have said yet who it is.
+                if outbox.links().topics().next().is_some() {
+                    // A session with too many unread answers is closed by its next request.
+                    let _ = outbox.push_reply(message.clone(), offset, now);
+                }
+            }
         }
     }
 

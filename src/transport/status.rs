@@ -6,7 +6,6 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use actix_web::http::header::{Accept, CACHE_CONTROL, Header, Quality};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
-use crate::feed::FeedOrder;
 use crate::session::ROW_WORK;
 use crate::transport::{Problem, Worker, gate};
 
@@ -58,8 +57,7 @@ pub(super) async fn readyz(request: HttpRequest) -> Result<HttpResponse, Problem
     let worker = Worker::of(&request);
     worker.ready()?;
     worker.health.check()?;
-    let feed = worker.feed.send(FeedOrder::Tell).await;
-    let body = match feed.ok().and_then(Result::ok).map(|feed| feed.state) {
+    let body = match worker.router.borrow().told() {
         Some("ended") => "ready\nthe replay has ended\n",
         Some("failed") => "ready\nthe replay has ended, because a file cannot be read on\n",
         _ => "ready\n",

@@ -86,6 +86,20 @@ test("an error of a listener is reported, and keeps no message from anyone", asy
   assert.deepEqual([...new Set(reported)].sort(), ["mine", "mine, too"]);
 });
 
+test("the state of a replay is not taken for the status of the client", async () => {
+  const client = start(["websocket"]);
+  client.subscribe("AAPL");
+  /** @type {unknown[]} */
+  const seen = [];
+  client.on("status", ({ state }) => seen.push(state));
+  client.on("feed", ({ feed }) => seen.push(feed));
+  await Promise.resolve();
+  Socket.last.say(WELCOME, { type: "status", feed: "paused", epoch: "e1", offset: 95, file_ts: 1, from: 0, to: 2, speed: 1 });
+  await client.close();
+  assert.deepEqual(seen.filter((each) => each === undefined), []);
+  assert.ok(seen.includes("paused"), String(seen));
+});
+
 test("an error of the library ends the iteration", async () => {
   // A response without headers.
   const client = start(["poll"], () => ({ ok: false, status: 500 }));

@@ -5,6 +5,7 @@
  */
 export type Failure = import("./closing.js").Failure;
 export type Channel = import("./protocol.js").Channel;
+export type FeedState = import("./protocol.js").FeedState;
 export type Message = import("./protocol.js").Message;
 export type Transport = import("./protocol.js").Transport;
 export type Options = {
@@ -83,7 +84,7 @@ export type SubscribeOptions = {
     max_hz?: number;
 };
 export type Messages = {
-    [Type in Message["type"]]: Extract<Message, {
+    [Type in Exclude<Message["type"], "status">]: Extract<Message, {
         type: Type;
     }>;
 };
@@ -94,9 +95,11 @@ export type Happenings = Messages & {
         received_us: number;
     };
     status: Status;
+    feed: FeedState;
 };
 /** @typedef {import("./closing.js").Failure} Failure */
 /** @typedef {import("./protocol.js").Channel} Channel */
+/** @typedef {import("./protocol.js").FeedState} FeedState */
 /** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {import("./protocol.js").Transport} Transport */
 /**
@@ -124,8 +127,8 @@ export type Happenings = Messages & {
  * @property {boolean} isFallback whether the best transport did not get through
  */
 /** @typedef {{ channels?: Iterable<Channel>, mode?: "all" | "latest", max_hz?: number }} SubscribeOptions `channels`: `trades` by default; `mode`: `all`, or `latest` if there is a `max_hz` */
-/** @typedef {{ [Type in Message["type"]]: Extract<Message, { type: Type }> }} Messages */
-/** @typedef {Messages & { message: Message, batch: { messages: readonly Message[], received_us: number }, status: Status }} Happenings */
+/** @typedef {{ [Type in Exclude<Message["type"], "status">]: Extract<Message, { type: Type }> }} Messages */
+/** @typedef {Messages & { message: Message, batch: { messages: readonly Message[], received_us: number }, status: Status, feed: FeedState }} Happenings `feed`: the message `status` of a replay */
 export declare const DEFAULTS: {
     transports: readonly Transport[];
     ping_ms: number;

@@ -238,7 +238,10 @@ class FeedState(TypedDict, total=False):
     epoch: str
     offset: int
     file_ts: int
+    to: int
     speed: float
+    id: int | str
+    sought: bool
     complaint: str
 
 

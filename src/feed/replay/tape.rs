@@ -67,7 +67,6 @@ impl Tape {
                     self.items = chunk.items.into_iter();
                 }
                 Ok(Err(complaint)) => {
-                    log::error!("the replay has ended, because a file cannot be read on: {complaint}");
                     self.state = TapeState::Failed(complaint);
                 }
                 Err(TryRecvError::Empty) => break,
@@ -124,7 +123,8 @@ impl Rows {
                 stand_back();
             }
             if let Err(err) = self.hand_over(shift, &chunks) {
-                let complaint = if is_private { without_folder(&err) } else { err.to_string() };
+                log::error!("the replay has ended, because a file cannot be read on: {err}");
+                let complaint = without_folder(&err);
                 // Nobody waits for it if the tape was dropped.
                 let _ = chunks.send(Err(complaint));
             }

@@ -39,7 +39,7 @@ pub struct Router {
     progress: Gauge,
     values: LastValues,
     index: Index,
-    sessions: Slab<Entry>,
+    pub(in crate::hub) sessions: Slab<Entry>,
     /// The sessions for operators.
     roll: Roll,
     /// Symbols that were added since the hub began, and the sessions that are to get them.
@@ -52,12 +52,14 @@ pub struct Router {
     left: Rc<Notify>,
     /// Notices for all sessions, each after the event with this offset.
     pub(in crate::hub) notices: VecDeque<(u64, Arc<FeedStatus>)>,
+    /// The state in the newest notice.
+    pub(in crate::hub) told: Option<&'static str>,
     /// The routers of the replays that are played for one client each on this thread.
     guests: Vec<Weak<RefCell<Router>>>,
 }
 
-struct Entry {
-    outbox: SharedOutbox,
+pub(in crate::hub) struct Entry {
+    pub(in crate::hub) outbox: SharedOutbox,
     ender: Option<Ender>,
     writer: Option<Rc<dyn SessionWriter>>,
     /// Encodes an event in the session's dialect: not in the session's own time, as others get the same bytes.
@@ -80,6 +82,7 @@ impl Router {
             empty: Rc::default(),
             left: Rc::default(),
             notices: VecDeque::new(),
+            told: None,
             guests: Vec::new(),
         }
     }

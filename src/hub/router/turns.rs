@@ -60,6 +60,9 @@ impl Router {
         let Some(batches) = ring.batches_after(offset, newest) else { return false };
         let after = |batch: &Arc<[Publication]>| batch.partition_point(|each| each.event.offset <= offset);
         let events = batches.flat_map(|batch| (after(batch)..batch.len()).map(move |index| (batch, index)));
+        // No event is routed before a notice that precedes it has been told.
+        let place = self.notices.front().map_or(u64::MAX, |(place, _)| *place);
+        let turn = turn.min(usize::try_from(place.saturating_sub(offset)).unwrap_or(usize::MAX));
         for (batch, index) in events.take(turn) {
             let id = batch[index].event.id;
             // The other tasks of the thread run after each new symbol, because many sessions may get it.
