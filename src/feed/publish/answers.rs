@@ -8,7 +8,7 @@ use lru::LruCache;
 use crate::feed::publish::{PublishConfig, PublishError, Published, RequestKey};
 
 /// Most publishers whose answers are remembered; the one that has been silent for the longest time is forgotten first.
-const PUBLISHERS_MAX: usize = 1_000;
+const PUBLISHERS_MAX: usize = 100;
 
 /// The answer to an earlier request.
 struct Remembered {

@@ -36,7 +36,7 @@ impl<D: Dialect> SessionSocket<D> {
                 open.channel.meter().pace().give_up();
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             }
-            Step::End => return open.poll_shutdown(cx).map_ok(|()| Written::Everything),
+            Step::End => return open.poll_shutdown(cx).map_ok(|()| Written::Cut),
         }
         if let Some(Stall { until }) = faulty.take_stall(now) {
             self.pause().set(until);

@@ -49,8 +49,10 @@ impl<D: Dialect> Future for Serving<D> {
         while self.linger.is_none() {
             // Other tasks run in between, however much this client reads.
             ready!(poll_proceed(cx)).made_progress();
-            if ready!(self.socket.poll_write(cx, Instant::now())).map_err(DispatchError::Io)? == Written::Everything {
-                self.linger = Some(Linger::new(self.close_timeout));
+            match ready!(self.socket.poll_write(cx, Instant::now())).map_err(DispatchError::Io)? {
+                Written::Some => {}
+                Written::Everything => self.linger = Some(Linger::new(self.close_timeout)),
+                Written::Cut => return Poll::Ready(Ok(())),
             }
         }
         let Self { socket, linger, .. } = &mut *self;

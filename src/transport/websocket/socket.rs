@@ -73,6 +73,8 @@ pub(super) enum Written {
     Some,
     /// The outbox is finished and empty: the connection ends.
     Everything,
+    /// A fault ends the connection before that.
+    Cut,
 }
 
 pub(super) struct Open {
@@ -319,7 +321,7 @@ impl<D: Dialect> SessionWriter for SessionSocket<D> {
             Poll::Pending => (false, None),
             Poll::Ready(Ok(Written::Some)) => (self.outbox.borrow_mut().is_due(&cx), None),
             // The task ends the connection.
-            Poll::Ready(Ok(Written::Everything)) => {
+            Poll::Ready(Ok(Written::Everything | Written::Cut)) => {
                 task.wake_by_ref();
                 (false, None)
             }

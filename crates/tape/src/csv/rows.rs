@@ -1,7 +1,5 @@
 //! `Rows`: makes rows from the cells of a line, by the layout of the file.
 
-use std::collections::HashMap;
-
 use tickcast_core::domain::{Price, Symbol, Timestamp};
 
 use crate::counts::{Counts, Skip};
@@ -19,8 +17,6 @@ use tickcast_core::domain::Size;
 
 /// Third of November 2025, 00:00 in New York: before it, vendors gave the sizes of quotes in lots of 100 shares.
 const SHARES_SINCE: Timestamp = Timestamp::from_micros(1_762_146_000_000_000);
-/// Most symbols whose last bar is remembered. Beyond it, all are forgotten.
-const LAST_BARS_MAX: usize = 100_000;
 /// The volume of each bar of a file without volumes: one share for each of the four prices.
 const NO_VOLUME: Size = Size::from_micros(4 * Size::MICROS_PER_SHARE);
 
@@ -38,8 +34,6 @@ pub(super) struct Rows {
     is_nanos: Option<bool>,
     /// Date and time of day, joined.
     joined: Vec<u8>,
-    /// The time of the last bar of each symbol and length.
-    last_bars: HashMap<(Symbol, i64), Timestamp>,
 }
 
 /// The rows of a line.
@@ -54,17 +48,7 @@ pub(super) enum Made {
 impl Rows {
     pub(super) fn new(header: Header, times: Times, names: Names, symbol: Option<Symbol>) -> Self {
         let (span, counts) = (None, Counts::default());
-        Self {
-            header,
-            times,
-            names,
-            symbol,
-            span,
-            counts,
-            is_nanos: None,
-            joined: Vec::new(),
-            last_bars: HashMap::new(),
-        }
+        Self { header, times, names, symbol, span, counts, is_nanos: None, joined: Vec::new() }
     }
 
     /// Makes the rows of a line. Returns also whether its time is the beginning of a day.
@@ -87,31 +71,11 @@ impl Rows {
             }
             Kind::Named => self.named(line, ts)?,
         };
-        if let Ok(Body::Bar(bar)) = &made {
-            self.check_new(line, symbol, ts, bar.span_micros)?;
-        }
         let made = match made {
             Ok(body) => Made::One(Row { ts, symbol, body }),
             Err(skip) => Made::None(skip),
         };
         Ok((self.counted(made, is_rounded), is_midnight))
-    }
-
-    /// Refuses a second bar of a symbol at the same time. Databento has one of each venue.
-    fn check_new(&mut self, line: &Records, symbol: Symbol, ts: Timestamp, span: i64) -> Result<(), Bad> {
-        if self.header.place(Role::RecordType).is_some() {
-            return Ok(());
-        }
-        if self.last_bars.len() == LAST_BARS_MAX {
-            self.last_bars.clear();
-        }
-        // Without a column for it the length of all bars is the same, but perhaps not known yet.
-        let span = if self.header.place(Role::Interval).is_some() { span } else { 0 };
-        if self.last_bars.insert((symbol, span), ts) != Some(ts) {
-            return Ok(());
-        }
-        let expected = format!("another time than that of the bar of {symbol} before it");
-        Err(Bad::cell(self.text(line, Role::Time), expected).at(self.header.name(Role::Time)))
     }
 
     fn counted(&mut self, made: Made, is_rounded: bool) -> Made {

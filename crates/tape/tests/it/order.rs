@@ -1,6 +1,6 @@
 //! Files whose rows are not in the order of time, or come twice.
 
-use tickcast_tape::{BadRecord, Order, ReadOptions, Skip};
+use tickcast_tape::{BadRecord, Order, ReadOptions};
 
 use crate::{Folder, complaint, fixture, read};
 
@@ -63,21 +63,4 @@ fn records_of_dbn_out_of_order_are_refused_but_not_late_events_of_recordings() {
     let text = format!("{{\"type\":\"recording\",\"version\":1}}\n{}{}", event(1, 9_000_000), event(2, 2_000_000));
     let (rows, counts) = read(&folder.write("x.jsonl", text), &plain()).unwrap();
     assert_eq!((rows.len(), counts.moved), (2, 1));
-}
-
-#[test]
-fn a_second_bar_of_the_same_minute() {
-    let text = "symbol,timestamp,open,high,low,close,volume\nSPY,2020-12-15T14:30:00Z,1,2,1,2,9\nQQQ,2020-12-15T14:30:00Z,1,2,1,2,9\n\
-        SPY,2020-12-15T14:31:00Z,1,2,1,2,9\nSPY,2020-12-15T14:31:00Z,1,2,1,2,8\n";
-    let found = complaint("x.csv", text, &plain());
-    let expected =
-        "x.csv:5: column 'timestamp': '2020-12-15T14:31:00Z' is not another time than that of the bar of SPY before it";
-    assert_eq!(found, expected);
-    let folder = Folder::new();
-    let options = ReadOptions { bad_record: BadRecord::Skip, ..plain() };
-    let (rows, counts) = read(&folder.write("x.csv", text), &options).unwrap();
-    assert_eq!((rows.len(), counts.skipped(Skip::Bad)), (3, 1));
-    let header = "ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol\n";
-    let line = |venue: u8| format!("1608042600000000000,33,{venue},1,1.0,2.0,1.0,2.0,9,SPY\n");
-    assert_eq!(crate::rows("x.csv", format!("{header}{}{}", line(1), line(2)), &plain()).len(), 2, "of two venues");
 }
