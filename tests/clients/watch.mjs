@@ -12,4 +12,5 @@ createInterface({ input: process.stdin }).on("line", () => {
   for (const { close } of running) close();
 });
 await Promise.all(running.map(({ ended }) => ended));
-process.exit();
+// Not before the last line has been written.
+process.stdout.write("", () => process.exit());
