@@ -1,8 +1,8 @@
 // @ts-check
 // Measures a replay without a pace: events a second into the hubs without clients, then to one client of all symbols without loss, and the
-// memory of the server over the file. Then at the speed of the file, 1,000 events a second: how late each event is at a client.
+// memory of the server over the file.
 //
-//     node benches/replay.mjs [--events N] [--symbols N] [--paced-s SECONDS] [--server FILE] [--out FILE]
+//     node benches/replay.mjs [--events N] [--symbols N] [--server FILE] [--out FILE]
 //
 // The file has N events of as many symbols, four quotes for each trade, a millisecond apart; it is written to target/replay and removed.
 // Memory is flat if the most in the last three tenths of the file is at most a tenth above the most in the three tenths before. The exit
@@ -27,7 +27,6 @@ const SPACING_MICROS = 1_000;
 const OPTIONS = /** @type {const} */ ({
   events: { type: "string", default: "10000000" },
   symbols: { type: "string", default: "500" },
-  "paced-s": { type: "string", default: "60" },
   out: { type: "string" },
   server: { type: "string", default: join(TARGET, "release", "tickcast") },
 });
@@ -70,11 +69,9 @@ async function succeeded(child) {
   if (code !== 0) throw new Error(`exit code ${code}: ${child.errors}`);
 }
 
-const UNPACED = ["--speed", "max", "--paused", "--original-time"];
-
 /** @param {string} program @param {string} file @param {string[]} args */
 async function serve(program, file, args) {
-  const child = new Child(program, ["replay", file, "--port", "0", ...args]);
+  const child = new Child(program, ["replay", file, "--speed", "max", "--paused", "--original-time", "--port", "0", ...args]);
   for (const limit = Date.now() + START_MS_MAX; Date.now() < limit; await sleep(20)) {
     const found = child.errors.match(/listening url=(http:\/\/127\.0\.0\.1:\d+)\//);
     if (found) return { url: found[1], child };
@@ -118,27 +115,11 @@ async function sessions(url) {
   return Number(text.match(/^tickcast_sessions (\d+)$/m)?.[1] ?? Number.NaN);
 }
 
-/** One client of all symbols. @param {string} url @param {number} warmup @param {number} seconds */
-function client(url, warmup, seconds) {
-  const args = ["--url", `${url.replace("http", "ws")}/ws`, "--sessions", "1", "--symbols", "*", "--channels", "trades,quotes"];
-  return new Child(join(TARGET, "release", "tickcast-load"), [...args, "--warmup-s", String(warmup), "--duration-s", String(seconds), "--json"]);
-}
-
-/** How late events are at a client while the replay has the pace of the file. @param {string} program @param {string} file @param {number} seconds */
-async function paced(program, file, seconds) {
-  const server = await serve(program, file, []);
-  const load = client(server.url, 2, seconds);
-  await succeeded(load);
-  server.child.kill("SIGTERM");
-  await server.child.ended;
-  const { latency_ms, window } = JSON.parse(load.output);
-  return { events: window.events, late_ms: latency_ms };
-}
-
 /** @param {string} program @param {string} file */
 async function withClient(program, file) {
-  const server = await serve(program, file, [...UNPACED, "--lossless"]);
-  const load = client(server.url, 0, 600);
+  const server = await serve(program, file, ["--lossless"]);
+  const args = ["--url", `${server.url.replace("http", "ws")}/ws`, "--sessions", "1", "--symbols", "*", "--channels", "trades,quotes"];
+  const load = new Child(join(TARGET, "release", "tickcast-load"), [...args, "--warmup-s", "0", "--duration-s", "600", "--json"]);
   for (const limit = Date.now() + START_MS_MAX; (await sessions(server.url)) !== 1; await sleep(20)) {
     if (Date.now() > limit || !load.isAlive) throw new Error(`no session: ${load.errors}`);
   }
@@ -159,17 +140,16 @@ async function run() {
   await write(csv, events, symbols);
   await succeeded(new Child(chosen.server, ["convert", csv, dbn]));
   rmSync(csv);
-  const alone = await serve(chosen.server, dbn, UNPACED);
+  const alone = await serve(chosen.server, dbn, []);
   const hubs = await play(alone);
   alone.child.kill("SIGTERM");
   await alone.child.ended;
-  const one = await withClient(chosen.server, dbn);
-  const pace = await paced(chosen.server, dbn, Number(chosen["paced-s"]));
-  const results = { events, symbols, hubs: { events_per_s: events / hubs.seconds, ...hubs }, client: { events_per_s: events / one.seconds, ...one }, paced: pace };
+  const client = await withClient(chosen.server, dbn);
+  const results = { events, symbols, hubs: { events_per_s: events / hubs.seconds, ...hubs }, client: { events_per_s: events / client.seconds, ...client } };
   console.log(JSON.stringify(results, null, 2));
   if (chosen.out) writeFileSync(chosen.out, `${JSON.stringify(results, null, 2)}\n`);
-  const isFlat = [hubs, one].every(({ rss_before_mb, rss_later_mb }) => rss_later_mb <= GROWN_MAX * rss_before_mb);
-  const isComplete = one.failures.length === 0 && one.lag.skipped === 0;
+  const isFlat = [hubs, client].every(({ rss_before_mb, rss_later_mb }) => rss_later_mb <= GROWN_MAX * rss_before_mb);
+  const isComplete = client.failures.length === 0 && client.lag.skipped === 0;
   console.log(`memory ${isFlat ? "is flat" : "grows"}; the client ${isComplete ? "has every event" : "misses events"}`);
   process.exitCode = isFlat && isComplete ? 0 : 1;
 }

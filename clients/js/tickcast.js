@@ -162,7 +162,7 @@ export class Client {
 
   /**
    * Calls a function for each message of a type; `message`: of every type; `batch`: once for all messages that came together;
-   * `status`: when the status has changed. Returns a function that ends this.
+   * `status`: when the status has changed; `feed`: for each message `status` of a replay. Returns a function that ends this.
    * @template {keyof Happenings} Name
    * @param {Name} name
    * @param {(value: Happenings[Name]) => void} listener

@@ -136,9 +136,10 @@ pub struct FeedParts<S> {
 impl<S: Source> Feed<S> {
     /// Returns a feed that begins to publish when it is started as an actor.
     pub fn new(parts: FeedParts<S>) -> Self {
-        let FeedParts { source, sequencer, clock, interval, market, history, history_restarts, .. } = parts;
+        let FeedParts { mut source, sequencer, clock, interval, market, history, history_restarts, .. } = parts;
         let FeedParts { head, delayed, door, metrics, .. } = parts;
         let (hubs, refused, restarting) = (Vec::new(), VecDeque::new(), None);
+        let notices = Notices::new(source.told_state());
         Self {
             source,
             sequencer,
@@ -152,7 +153,7 @@ impl<S: Source> Feed<S> {
             door,
             refused,
             restarting,
-            notices: Notices::default(),
+            notices,
             counted: ReplayCounts::default(),
             head,
             metrics,

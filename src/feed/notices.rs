@@ -13,15 +13,20 @@ const GAP_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Notice(pub Arc<FeedStatus>);
 
 /// The state that clients have been told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Notices {
-    /// State and speed; `None` before the first step.
+    /// State and speed; `None` for a feed without.
     told: Option<(&'static str, f64)>,
     /// When a silence was told last, by the monotonic clock.
     gap: Option<Duration>,
 }
 
 impl Notices {
+    /// Returns what clients know of a feed that begins in this state: nobody has to be told of it.
+    pub(super) const fn new(told: Option<(&'static str, f64)>) -> Self {
+        Self { told, gap: None }
+    }
+
     /// Returns whether clients are to be told of a silence at this time of the clock.
     pub(super) fn tells_gap(&mut self, elapsed: Duration) -> bool {
         let is_due = self.gap.is_none_or(|last| elapsed.saturating_sub(last) >= GAP_INTERVAL);
@@ -31,9 +36,9 @@ impl Notices {
         is_due
     }
 
-    /// Returns whether clients are to be told of this state and speed. Nobody knows the first ones: they need not be told.
+    /// Returns whether clients are to be told of this state and speed.
     pub(super) fn tells_state(&mut self, state: (&'static str, f64)) -> bool {
-        self.told.replace(state).is_some_and(|told| told != state)
+        self.told.replace(state) != Some(state)
     }
 }
 
@@ -43,9 +48,11 @@ mod tests {
 
     #[test]
     fn each_change_is_told_once_and_silences_at_most_once_a_second() {
-        let mut notices = Notices::default();
+        let mut notices = Notices::new(Some(("paused", 1.0)));
         let states = [("paused", 1.0), ("paused", 1.0), ("running", 1.0), ("running", 10.0), ("running", 10.0)];
         assert_eq!(states.map(|state| notices.tells_state(state)), [false, false, true, true, false]);
+        let mut early = Notices::new(Some(("paused", 1.0)));
+        assert!(early.tells_state(("running", 1.0)), "an order that comes before the first step is told, too");
         let times = [5_000, 5_001, 5_999, 6_000, 6_500, 7_200];
         let told = times.map(|ms| notices.tells_gap(Duration::from_millis(ms)));
         assert_eq!(told, [true, false, false, true, false, true]);

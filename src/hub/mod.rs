@@ -8,7 +8,6 @@ mod config;
 mod delivery;
 mod index;
 mod outbox;
-mod notices;
 mod pacer;
 mod pass;
 mod playback;
@@ -31,7 +30,7 @@ use actix::{
 
 use tokio::sync::Notify;
 
-use crate::feed::{Batch, Evict, Restart};
+use crate::feed::{Batch, Evict, Notice, Restart};
 use crate::history::{History, LastValues, Ring, read_state};
 use crate::protocol::CloseReason;
 
@@ -158,6 +157,14 @@ impl Handler<Restart> for Hub {
         router.end_all(&End { reason: CloseReason::MarketMoved, retry_after_ms: None }, Instant::now());
         let ring = Ring::new(router.shared().ring.borrow().capacity());
         router.restart(LastValues::restarted(&restart), ring);
+    }
+}
+
+impl Handler<Notice> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Notice(status): Notice, _: &mut Self::Context) {
+        self.router.borrow_mut().add_notice(status, Instant::now());
     }
 }
 

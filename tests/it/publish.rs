@@ -292,7 +292,6 @@ pub(crate) async fn settle(server: &TestServer) {
 }
 
 /// Returns start, open, high, low, close and volume of a bar.
-/// Returns the time and the values of a bar.
 pub(crate) fn figures(bar: &Value) -> (i64, [f64; 5]) {
     (bar["ts"].as_i64().unwrap(), ["open", "high", "low", "close", "volume"].map(|name| bar[name].as_f64().unwrap()))
 }

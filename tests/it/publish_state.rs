@@ -64,11 +64,8 @@ pub(crate) async fn read(server: &Process, path: &str) -> Value {
 pub(crate) async fn within_a_day() {
     let day = 24 * 60 * MINUTE;
     let of_day = now().rem_euclid(day);
-    let wait = if of_day < 5 * MINUTE {
-        5 * MINUTE - of_day
-    } else {
-        (day + 5 * MINUTE - of_day) * i64::from(of_day > day - 3 * MINUTE)
-    };
+    let begun = if of_day > day - 3 * MINUTE { of_day - day } else { of_day };
+    let wait = (5 * MINUTE - begun).max(0);
     tokio::time::sleep(Duration::from_micros(wait.unsigned_abs())).await;
 }
 

@@ -12,7 +12,7 @@ use crate::command::{Process, run, spawn_binary};
 use crate::http::get;
 use crate::patience::{LOOK_INTERVAL, patiently};
 use crate::publish::trade;
-use crate::publish_state::{File, now, post, values, variables, volume_becomes};
+use crate::publish_state::{File, now, post, values, variables, volume_becomes, within_a_day};
 
 /// Rounds of the test of kills, each with a server that is killed.
 const KILLS: u32 = 20;
@@ -93,6 +93,7 @@ async fn publish_until_the_end(server: SocketAddr, answered: Rc<Cell<u32>>) -> u
 
 #[actix_web::test]
 async fn an_orderly_end_keeps_every_event_that_was_answered() {
+    within_a_day().await;
     // The second one does not wait for its connections to end.
     for grace_ms in ["5000", "1"] {
         let file = File::new();
@@ -136,6 +137,7 @@ async fn a_last_state_that_cannot_be_written_is_one_line_and_exit_code_1() {
 
 #[actix_web::test]
 async fn a_second_server_with_the_same_file_is_refused_until_the_first_one_has_ended() {
+    within_a_day().await;
     let file = File::new();
     let variables = variables(&file.path, &[]);
     let first = spawn_binary(&[], &variables).await;

@@ -10,7 +10,7 @@ use crate::command::{command, run, spawn_binary};
 use crate::http::get;
 use crate::patience::patiently;
 use crate::publish::trade;
-use crate::publish_state::{File, end, now, post, values, variables, volume_becomes};
+use crate::publish_state::{File, end, now, post, values, variables, volume_becomes, within_a_day};
 
 /// A file of one symbol without values.
 const GOOD: &str = r#"{"type":"state","version":1,"ts":1772463845123456,"symbols":1}
@@ -69,6 +69,7 @@ async fn a_file_that_cannot_be_used_is_one_line_and_exit_code_2() {
 
 /// Makes a file with the symbols AA, BB and CC.
 async fn three(file: &File) {
+    within_a_day().await;
     let server = spawn_binary(&[], &variables(&file.path, &[])).await;
     let events = [trade("AA", now(), 1.0, 1), trade("BB", now(), 2.0, 2), trade("CC", now(), 3.0, 3)];
     post(server.address, &events).await;

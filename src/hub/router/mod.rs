@@ -2,6 +2,7 @@
 //! of the stream, and appends each event to the outboxes of the subscribed sessions.
 
 mod growth;
+mod notices;
 mod private;
 mod turns;
 
@@ -39,7 +40,7 @@ pub struct Router {
     progress: Gauge,
     values: LastValues,
     index: Index,
-    pub(in crate::hub) sessions: Slab<Entry>,
+    sessions: Slab<Entry>,
     /// The sessions for operators.
     roll: Roll,
     /// Symbols that were added since the hub began, and the sessions that are to get them.
@@ -50,16 +51,16 @@ pub struct Router {
     empty: Rc<Notify>,
     /// Notified whenever the last session has left.
     left: Rc<Notify>,
-    /// Notices for all sessions, each after the event with this offset.
-    pub(in crate::hub) notices: VecDeque<(u64, Arc<FeedStatus>)>,
+    /// Notices for the sessions, each after the event with this offset.
+    notices: VecDeque<(u64, Arc<FeedStatus>)>,
     /// The state in the newest notice.
-    pub(in crate::hub) told: Option<&'static str>,
+    told: Option<&'static str>,
     /// The routers of the replays that are played for one client each on this thread.
     guests: Vec<Weak<RefCell<Router>>>,
 }
 
-pub(in crate::hub) struct Entry {
-    pub(in crate::hub) outbox: SharedOutbox,
+struct Entry {
+    outbox: SharedOutbox,
     ender: Option<Ender>,
     writer: Option<Rc<dyn SessionWriter>>,
     /// Encodes an event in the session's dialect: not in the session's own time, as others get the same bytes.

@@ -3,28 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::Handler;
-
 use crate::domain::Timestamp;
-use crate::feed::{FeedStatus, Notice, ReplayStatus};
-use crate::hub::Hub;
+use crate::feed::{FeedStatus, ReplayStatus};
 use crate::hub::router::Router;
 use crate::protocol::{RequestId, ServerMessage, Status};
 
 /// Most notices that wait for the events before them to be routed. The oldest are left out: the state of the newest holds.
 const NOTICES_MAX: usize = 64;
 
-impl Handler<Notice> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, Notice(status): Notice, _: &mut Self::Context) {
-        self.router().borrow_mut().add_notice(status, Instant::now());
-    }
-}
-
 impl Router {
     /// Tells the sessions of this state, after every event that has arrived.
-    fn add_notice(&mut self, status: Arc<FeedStatus>, now: Instant) {
+    pub(in crate::hub) fn add_notice(&mut self, status: Arc<FeedStatus>, now: Instant) {
         if self.notices.len() == NOTICES_MAX {
             self.notices.pop_front();
         }
@@ -39,7 +28,7 @@ impl Router {
     }
 
     /// Tells the notices whose place has come to every session with a subscription.
-    pub(in crate::hub) fn tell_notices(&mut self, now: Instant) {
+    pub(super) fn tell_notices(&mut self, now: Instant) {
         let offset = self.offset();
         while let Some((_, status)) = self.notices.pop_front_if(|(place, _)| *place <= offset) {
             let message = self.status_message(None, &status, false);
