@@ -26,12 +26,12 @@ pub struct RecordCommand {
     /// The protocol of the server: that of tickcast, or of the stock streams of Alpaca or Massive (Polygon)
     #[arg(long, value_enum, default_value = "native")]
     protocol: ProtocolName,
-    /// The form of the messages of Alpaca
-    #[arg(long, value_enum, default_value = "json")]
-    codec: Codec,
-    /// The reaction to a message of a vendor that cannot be read: skip announces it in the file as missing
-    #[arg(long, value_name = "REACTION", default_value = "skip")]
-    bad_record: OnBadRecord,
+    /// The form of the messages of Alpaca [default: json]
+    #[arg(long, value_enum)]
+    codec: Option<Codec>,
+    /// The reaction to a message of a vendor that cannot be read; skip announces it in the file as missing [default: skip]
+    #[arg(long, value_name = "REACTION")]
+    bad_record: Option<OnBadRecord>,
     /// The directory of the files; a recording there is continued
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -77,10 +77,14 @@ impl RecordCommand {
     ///
     /// Returns why the server, or the directory, cannot be used.
     pub async fn run(self, token: Option<String>, stop: impl Future<Output = ()>) -> Result<Recorded, RemoteError> {
-        let protocol = match self.protocol {
-            ProtocolName::Native => Protocol::Native,
-            ProtocolName::Alpaca => Protocol::Alpaca { is_packed: self.codec == Codec::Msgpack },
-            ProtocolName::Massive => Protocol::Massive,
+        let protocol = match (self.protocol, self.codec, self.bad_record) {
+            (ProtocolName::Native, None, None) => Protocol::Native,
+            (ProtocolName::Alpaca, codec, _) => Protocol::Alpaca { is_packed: codec == Some(Codec::Msgpack) },
+            (ProtocolName::Massive, None, _) => Protocol::Massive,
+            (_, Some(_), _) => return Err(RemoteError::Unused("--codec", "Alpaca")),
+            (ProtocolName::Native, None, Some(_)) => {
+                return Err(RemoteError::Unused("--bad-record", "Alpaca and Massive"));
+            }
         };
         // A vendor has no address by default: the secret would be shown to another server.
         let url = self.url.or_else(|| DEFAULT_URL.parse().ok().filter(|_| protocol == Protocol::Native));
@@ -89,7 +93,7 @@ impl RecordCommand {
         let config = RemoteConfig {
             url,
             protocol,
-            bad_record: self.bad_record,
+            bad_record: self.bad_record.unwrap_or(OnBadRecord::Skip),
             directory: self.out,
             symbols: self.symbols,
             channels,

@@ -86,6 +86,7 @@ async fn two_clients_that_replace_each_other_are_bounded_by_the_rate_of_their_ad
     }
     assert!(opened >= BURST && opened <= BURST + began.elapsed().as_secs() + 1, "{opened} and {refused} refused");
     assert_eq!((server.metrics.closes(CloseReason::Replaced), opened + refused), (opened - 1, 60));
-    present.unwrap().send_frame(TEXT, br#"{"action":"ping"}"#).await;
+    let last = present.unwrap();
     wait_until("the last one has the place", 1, || server.sessions()).await;
+    drop(last);
 }

@@ -226,12 +226,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
     }
 
     /// Reads to the end of the connection; returns code and reason of the server's close frame, which must be its last
-    /// frame.
+    /// frame. Ends its own side after it, as every client does: the server waits for that.
     pub(crate) async fn close_frame(&mut self) -> Option<(u16, String)> {
         let mut close: Option<Frame> = None;
         while let Some(frame) = self.next_frame().await {
             assert!(close.is_none(), "{frame:?} after {close:?}");
             close = (frame.first_byte == CLOSE).then_some(frame);
+            if close.is_some() {
+                // Fails if the server has ended the connection already.
+                let _ = self.stream.shutdown().await;
+            }
         }
         close.map(|Frame { payload, .. }| {
             let (code, reason) = payload.split_first_chunk().expect("the server always gives a code");

@@ -234,6 +234,9 @@ async fn bad_arguments_are_refused() {
         (&[&vendor[..], &["massive", "--symbols", "aapl"]].concat()[..], 2, "--symbols: 'aapl' is no symbol"),
         (&[&vendor[..], &["alpaca", "--token", "KEY"]].concat()[..], 2, "--token must be KEY:SECRET"),
         (&[&vendor[..], &["massive"]].concat()[..], 2, "--token must be KEY"),
+        (&["--out", out, "--codec", "msgpack"][..], 2, "--codec is for the protocol of Alpaca only"),
+        (&[&vendor[..], &["massive", "--codec", "json"]].concat()[..], 2, "--codec is for the protocol of Alpaca only"),
+        (&["--out", out, "--bad-record", "stop"][..], 2, "--bad-record is for the protocol of Alpaca and Massive only"),
         (&["--out", out, "--channels", "day"][..], 2, "must be a channel"),
         (&["--out", out, "--rotate", "2d"][..], 2, "must be a time from 1s to 24h"),
     ] {

@@ -77,6 +77,9 @@ pub enum RemoteError {
     /// The address is none of a WebSocket.
     #[error("--url must be the address of a WebSocket, like ws://127.0.0.1:8080/ws")]
     Url,
+    /// An argument that the protocol does not have; it belongs to another one.
+    #[error("{0} is for the protocol of {1} only")]
+    Unused(&'static str, &'static str),
     /// The protocol does not have the channel.
     #[error("--channels: the protocol {0} has no {1}")]
     Channel(&'static str, &'static str),
@@ -125,6 +128,7 @@ impl RemoteError {
         matches!(
             self,
             Self::Url
+                | Self::Unused(..)
                 | Self::Channel(..)
                 | Self::Symbol(_)
                 | Self::Token(_)
