@@ -33,7 +33,8 @@ impl ReplayPace {
         if self.is_paused || self.is_unpaced() {
             return;
         }
-        let micros = passed.as_micros() as f64 * self.speed + self.rest;
+        // In nanoseconds: if each tick of a millisecond were rounded down to a microsecond, a second would take half a millisecond longer.
+        let micros = passed.as_nanos() as f64 / 1_000.0 * self.speed + self.rest;
         self.rest = micros.fract();
         self.now = self.now.plus_micros(micros as i64).min(end.max(self.now));
     }
@@ -133,6 +134,15 @@ mod tests {
             pace.tick(Duration::from_micros(micros), END);
         }
         assert!((2_999..=3_000).contains(&pace.now().micros()), "{}", pace.now().micros());
+    }
+
+    #[test]
+    fn the_nanoseconds_of_the_clock_are_not_lost() {
+        let mut pace = ReplayPace::new(Timestamp::default(), Duration::ZERO, 1.0, false, Duration::from_secs(1));
+        for tick in 1..=10_000 {
+            pace.tick(Duration::from_nanos(tick * 1_000_999), END);
+        }
+        assert!((10_009_989..=10_009_990).contains(&pace.now().micros()), "{}", pace.now().micros());
     }
 
     #[test]
