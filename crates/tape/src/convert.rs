@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tickcast_core::domain::Symbol;
 
-use crate::counts::Counts;
+use crate::counts::{Counts, OpenGap};
 use crate::error::{Fault, ReadError};
 use crate::merge::Merge;
 use crate::options::{Order, ReadOptions};
@@ -36,13 +36,16 @@ pub enum ConvertError {
     SameFile(PathBuf),
 }
 
-/// The numbers of a conversion: rows read, written and lost. Displays as one line for each number, and one for everything that is lost.
+/// The numbers of a conversion: rows read, written and lost. Displays as a line of numbers, and one for everything that is lost, or that the
+/// user should know.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The counters of the reader.
     pub read: Counts,
     /// The losses of the writer.
     pub losses: Losses,
+    /// Warnings about the files, one line for each.
+    pub warnings: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,8 +84,11 @@ pub fn convert(inputs: &[PathBuf], output: &Path, options: &ReadOptions) -> Resu
     while let Some(row) = reader.next()? {
         writer.write(&row).map_err(fail)?;
     }
+    if reader.is_complete() {
+        writer.end().map_err(fail)?;
+    }
     let losses = writer.finish().map_err(fail)?;
-    Ok(Report { read: reader.counts(), losses })
+    Ok(Report { read: reader.counts(), losses, warnings: reader.warnings() })
 }
 
 fn target(path: &Path) -> Option<Target> {
@@ -134,7 +140,7 @@ fn contents(inputs: &[PathBuf], options: &ReadOptions) -> Result<Contents, ReadE
         }
     }
     contents.bar_spans.sort_unstable();
-    contents.counts = reader.counts();
+    (contents.counts, contents.warnings) = (reader.counts(), reader.warnings());
     Ok(contents)
 }
 
@@ -142,6 +148,7 @@ impl Report {
     /// Returns a number and its name for everything that is not in the output as it was in the input.
     pub fn lost(&self) -> impl Iterator<Item = (u64, &'static str)> {
         let (read, losses) = (&self.read, &self.losses);
+        let gaps = |reason: OpenGap| read.open_gaps[reason as usize];
         let others = [
             (read.rounded_prices, "prices rounded to four decimals"),
             (read.rounded_sizes, "sizes rounded to six decimals"),
@@ -149,9 +156,18 @@ impl Report {
             (read.moved, "rows out of order, moved to the time of the row before"),
             (read.lost, "events that the recording says were lost before"),
             (
-                read.open_gaps,
+                gaps(OpenGap::Restarted),
                 "gaps of unknown length: the recorded server was restarted, and nobody knows how many events are missing",
             ),
+            (
+                gaps(OpenGap::Reconnected),
+                "gaps of unknown length: the recorder had lost its connection, and nobody knows how many events are missing",
+            ),
+            (
+                gaps(OpenGap::SlowClient),
+                "gaps of unknown length: the recorder was too slow for the server, and nobody knows how many events are missing",
+            ),
+            (gaps(OpenGap::Other), "gaps of unknown length: nobody knows how many events are missing"),
             (read.unfinished, "recordings without an end before the next epoch: what came after their last event"),
             (read.cut, "files that are cut off"),
             (losses.amendments, "corrections and cancellations"),
@@ -169,6 +185,9 @@ impl fmt::Display for Report {
         write!(f, "{} rows read, {} written", self.read.rows, self.losses.written)?;
         for (count, what) in self.lost() {
             write!(f, "\nlost: {count} {what}")?;
+        }
+        for warning in &self.warnings {
+            write!(f, "\nwarning: {warning}")?;
         }
         Ok(())
     }

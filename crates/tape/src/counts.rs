@@ -37,6 +37,34 @@ impl Skip {
     }
 }
 
+/// A reason why nobody knows how many events a recording misses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenGap {
+    /// The recorded server was restarted.
+    Restarted,
+    /// The recorder had lost its connection to a server without cursors.
+    Reconnected,
+    /// That server had ended the connection, because the recorder was too slow.
+    SlowClient,
+    /// A reason that this version does not know.
+    Other,
+}
+
+impl OpenGap {
+    /// How many reasons there are.
+    pub const COUNT: usize = 4;
+
+    /// Returns the reason of this name in a recording.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "restarted" => Self::Restarted,
+            "reconnected" => Self::Reconnected,
+            "slow_client" => Self::SlowClient,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Counters of a reader. They only ever increase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -56,8 +84,8 @@ pub struct Counts {
     pub moved: u64,
     /// Events that a recording says were lost before they were recorded.
     pub lost: u64,
-    /// Gaps in recordings of which nobody knows how many events they had: the server had been restarted.
-    pub open_gaps: u64,
+    /// Gaps in recordings of which nobody knows how many events they had, by `OpenGap as usize`.
+    pub open_gaps: [u64; OpenGap::COUNT],
     /// Recordings without an end, because their writer was killed, that are followed by one of another epoch.
     pub unfinished: u64,
     /// Files that are cut off, with [`BadRecord::Skip`](crate::BadRecord::Skip).
@@ -105,7 +133,7 @@ impl Counts {
         self.sorted += other.sorted;
         self.moved += other.moved;
         self.lost += other.lost;
-        self.open_gaps += other.open_gaps;
+        self.open_gaps.iter_mut().zip(other.open_gaps).for_each(|(mine, theirs)| *mine += theirs);
         self.unfinished += other.unfinished;
         self.cut += other.cut;
         self.thin_bars += other.thin_bars;

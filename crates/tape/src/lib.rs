@@ -28,7 +28,7 @@ mod convert;
 
 pub use bars::BarsAsTrades;
 pub use convert::{ConvertError, Report, convert, survey};
-pub use counts::{Counts, Skip};
+pub use counts::{Counts, OpenGap, Skip};
 pub use error::{Fault, Place, ReadError};
 pub use input::Progress;
 pub use merge::Merge;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tickcast_core::domain::{CancelKind, Price, Symbol, Timestamp};
 
-use crate::counts::{Counts, Skip};
+use crate::counts::{Counts, OpenGap, Skip};
 use crate::decimal;
 use crate::error::{Bad, Fault, Place, ReadError, quoted};
 use crate::input::{Input, Progress};
@@ -38,8 +38,6 @@ pub(crate) struct LinesReader {
     counts: Counts,
     progress: Progress,
     recording: Recording,
-    /// Whether the line `end` has come.
-    has_end: bool,
     is_over: bool,
 }
 
@@ -87,6 +85,9 @@ struct Message<'a> {
     trade_size: Option<&'a RawValue>,
     #[serde(rename = "kind")]
     reason: Option<&'a str>,
+    /// Why events are missing.
+    #[serde(rename = "reason")]
+    because: Option<&'a str>,
     skipped: Option<u64>,
     #[serde(borrow)]
     epoch: Option<Cow<'a, str>>,
@@ -108,8 +109,13 @@ impl LinesReader {
             bad_record: options.bad_record,
             counts: Counts::default(),
             progress,
-            recording: Recording { epoch: String::new(), started: 0, is_unfinished: false, announced: None },
-            has_end: false,
+            recording: Recording {
+                epoch: String::new(),
+                started: 0,
+                has_end: false,
+                is_unfinished: false,
+                announced: None,
+            },
             is_over: false,
         };
         if !reader.advance()? {
@@ -199,7 +205,7 @@ impl LinesReader {
             // The values before the first event, and days and jumps of the market's time, which come from the events.
             "snapshot" | "day" => return Ok(Err(None)),
             "lag" | "gap" | "end" => {
-                self.has_end |= message.kind == "end";
+                self.recording.has_end |= message.kind == "end";
                 note(&message, &mut self.counts, &mut self.recording);
                 return Ok(Err(None));
             }
@@ -225,7 +231,7 @@ impl Reader for LinesReader {
         }
         let row = self.read().inspect_err(|_| self.is_over = true)?;
         self.is_over |= row.is_none();
-        self.recording.is_unfinished = self.is_over && !self.has_end && self.counts.cut == 0;
+        self.recording.is_unfinished = self.is_over && !self.recording.has_end && self.counts.cut == 0;
         self.counts.rows += u64::from(row.is_some());
         Ok(row)
     }
@@ -258,7 +264,7 @@ fn note(message: &Message, counts: &mut Counts, recording: &mut Recording) {
         // The `gap` of the protocol has neither.
         ("gap", Some(from), Some(to)) => counts.lost += to.saturating_add(1).saturating_sub(from),
         ("gap", Some(_), None) => {
-            counts.open_gaps += 1;
+            counts.open_gaps[OpenGap::named(message.because.unwrap_or_default()) as usize] += 1;
             recording.announced = message.epoch.as_deref().map(str::to_owned);
         }
         _ => {}

@@ -59,6 +59,12 @@ impl Merge {
         Ok(())
     }
 
+    /// Returns whether the newest recording has its last line, so that nothing came after it that nobody knows; also without any recording.
+    pub(crate) fn is_complete(&self) -> bool {
+        let newest = self.files.iter().filter_map(Reader::recording).max_by_key(|recording| recording.started);
+        newest.is_none_or(|recording| recording.has_end)
+    }
+
     /// Counts the recordings whose writer was killed and after which another epoch begins: nobody knows what came between.
     fn unfinished(&self) -> u64 {
         let all: Vec<&Recording> = self.files.iter().filter_map(Reader::recording).collect();
@@ -98,5 +104,9 @@ impl Reader for Merge {
 
     fn progress(&self) -> Vec<Progress> {
         self.files.iter().flat_map(Reader::progress).collect()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.files.iter().flat_map(Reader::warnings).collect()
     }
 }

@@ -227,6 +227,10 @@ impl Reader for Ordered {
     fn recording(&self) -> Option<&Recording> {
         self.inner.recording()
     }
+
+    fn warnings(&self) -> Vec<String> {
+        self.inner.warnings()
+    }
 }
 
 #[cfg(test)]

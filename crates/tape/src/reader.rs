@@ -36,6 +36,11 @@ pub trait Reader: Send {
         None
     }
 
+    /// Returns warnings about the files, which can be read nevertheless; one line for each.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns whether rows may be late on purpose: a recording has the late trades of its market.
     fn has_late_rows(&self) -> bool {
         false
@@ -49,6 +54,8 @@ pub struct Recording {
     pub epoch: String,
     /// When the recording began, in microseconds since 1970.
     pub started: i64,
+    /// Whether the line `end` has come.
+    pub has_end: bool,
     /// Whether all of it has been read, and there was no line `end`: its writer was killed.
     pub is_unfinished: bool,
     /// The stream of which it says that nobody knows what followed, if it does.
@@ -78,6 +85,10 @@ impl<R: Reader + ?Sized> Reader for Box<R> {
 
     fn recording(&self) -> Option<&Recording> {
         (**self).recording()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        (**self).warnings()
     }
 
     fn has_late_rows(&self) -> bool {

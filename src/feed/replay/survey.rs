@@ -32,6 +32,9 @@ impl Survey {
     /// Reads the files once: a mistake is found before anything is played.
     pub(super) fn read(parsed: &Parsed) -> Result<Self, ReplayError> {
         let contents = survey(&parsed.files, &parsed.options)?;
+        for warning in &contents.warnings {
+            log::warn!("{warning}");
+        }
         let complaint = contents.complaint(&parsed.files);
         let (first, last) = contents.range.ok_or_else(|| complaint.map_or(ReplayError::Empty, ReplayError::Read))?;
         // The trades of a bar come during its interval.

@@ -254,6 +254,16 @@ impl Reader for CsvReader {
         Place::Line(self.line)
     }
 
+    fn warnings(&self) -> Vec<String> {
+        let warning = |line| {
+            format!(
+                "{}:{line}: no line end follows the last line: if the file is cut off there, a number is wrong",
+                self.path.display()
+            )
+        };
+        self.records.unended().map(warning).into_iter().collect()
+    }
+
     fn order(&self) -> Order {
         let header = &self.rows.header;
         if header.layout.is_by_symbol {

@@ -25,6 +25,8 @@ pub(super) struct Records {
     line_ends: u64,
     /// The line of the present record, from 1.
     line: u64,
+    /// The line of a record after which the file ends without a line end.
+    unended: Option<u64>,
 }
 
 /// The outcome of [`Records::advance`].
@@ -49,6 +51,7 @@ impl Records {
             cells: 0,
             line_ends: 0,
             line: 1,
+            unended: None,
         }
     }
 
@@ -71,7 +74,9 @@ impl Records {
             match result {
                 ReadRecordResult::Record | ReadRecordResult::End => break,
                 ReadRecordResult::InputEmpty => {
-                    self.fill()?;
+                    if self.fill()? == 0 {
+                        self.unended = Some(self.line);
+                    }
                 }
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => return Ok(Advance::TooLong),
             }
@@ -129,6 +134,11 @@ impl Records {
         (0..self.cells).map(|index| self.cell(index))
     }
 
+    /// Returns the line of the last record, once it has been read, if no line end follows it: perhaps the file is cut off in it.
+    pub(super) fn unended(&self) -> Option<u64> {
+        self.unended
+    }
+
     /// Returns the number of the line, from 1.
     pub(super) fn line(&self) -> u64 {
         self.line
@@ -181,6 +191,13 @@ mod tests {
         }
         assert_eq!(all("a;b\n1;2,5")[1].1, cells(&["1", "2,5"]));
         assert_eq!(all("a\tb\n1\t2")[1].1, cells(&["1", "2"]));
+        for (text, unended) in
+            [("a,b\n1,2", Some(2)), ("a,b\n\n1,\"2", Some(3)), ("a,b\n1,2\n", None), ("a,b\r\n1,2\r", None)]
+        {
+            let mut records = Records::new(Box::new(std::io::Cursor::new(text)), b',');
+            while let Advance::Record = records.advance().unwrap() {}
+            assert_eq!(records.unended(), unended, "{text:?}");
+        }
         assert_eq!(all("a,\n,b"), [(1, cells(&["a", ""])), (2, cells(&["", "b"]))]);
     }
 

@@ -106,6 +106,10 @@ impl RowWriter for LinesWriter {
         self.output.write_all(line)
     }
 
+    fn end(&mut self) -> io::Result<()> {
+        writeln!(self.output, "{{\"type\":\"end\",\"offset\":{}}}", self.offset)
+    }
+
     fn finish(self: Box<Self>) -> io::Result<Losses> {
         self.output.finish()?;
         Ok(self.losses)

@@ -37,6 +37,15 @@ pub trait RowWriter {
     /// Returns the error of the system.
     fn write(&mut self, row: &Row) -> io::Result<()>;
 
+    /// Notes that nothing is missing after the last row, as far as the format can say it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the system.
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Writes the end of the file, and makes sure that all of it is on the disk.
     ///
     /// # Errors
@@ -79,6 +88,8 @@ pub struct Contents {
     pub by_symbol: HashSet<PathBuf>,
     /// The counters of the reader.
     pub counts: Counts,
+    /// Warnings about the files, which can be read nevertheless; one line for each.
+    pub warnings: Vec<String>,
 }
 
 impl Contents {

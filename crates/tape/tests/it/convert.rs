@@ -181,6 +181,71 @@ fn a_recording_of_a_killed_server_before_the_next_epoch_is_said_to_lack_its_end(
 }
 
 #[test]
+fn each_reason_of_a_gap_of_unknown_length_is_said() {
+    let folder = Folder::new();
+    let gap = |reason: &str| format!("{{\"type\":\"gap\",\"epoch\":\"a\",\"from\":2,\"reason\":\"{reason}\"}}\n");
+    let reasons = ["reconnected", "slow_client", "restarted", "reconnected", "another"];
+    let gaps: String = reasons.into_iter().map(gap).collect();
+    let input = folder.write("in.jsonl", [&header("b", 1), gaps.as_str(), &trade(1, 5)].concat());
+    let report = convert(&[input], &folder.path("out.csv"), &plain()).unwrap();
+    let nobody = "nobody knows how many events are missing";
+    let lost: Vec<_> = report.lost().map(|(count, what)| format!("{count} {what}")).collect();
+    let said = [
+        format!("1 gaps of unknown length: the recorded server was restarted, and {nobody}"),
+        format!("2 gaps of unknown length: the recorder had lost its connection, and {nobody}"),
+        format!("1 gaps of unknown length: the recorder was too slow for the server, and {nobody}"),
+        format!("1 gaps of unknown length: {nobody}"),
+    ];
+    assert_eq!(lost, said);
+}
+
+#[test]
+fn a_converted_recording_has_its_end_unless_its_source_lacks_it() {
+    let folder = Folder::new();
+    let converted = |input: std::path::PathBuf, options: &ReadOptions| {
+        let output = input.with_extension("out.jsonl");
+        convert(&[input], &output, options).unwrap();
+        output
+    };
+    let lost = |first: std::path::PathBuf| {
+        let next = folder.write(
+            "next.jsonl",
+            [&header("b", 1_700_000_000_000_000), trade(1, 1_700_000_000_000_000).as_str()].concat(),
+        );
+        let report = convert(&[first, next], &folder.path("all.csv"), &plain()).unwrap();
+        report.lost().map(|(_, what)| what).collect::<Vec<_>>()
+    };
+    let table = converted(folder.write("a.csv", TRADES), &plain());
+    let text = std::fs::read_to_string(&table).unwrap();
+    assert!(text.ends_with("{\"type\":\"end\",\"offset\":3}\n"), "{text}");
+    assert_eq!(lost(table), [""; 0]);
+    let end = "{\"type\":\"end\",\"offset\":1}\n";
+    let whole = folder.write("whole.jsonl", [&header("a", 1), trade(1, 5).as_str(), end].concat());
+    assert_eq!(lost(converted(whole, &plain())), [""; 0]);
+    let said = ["recordings without an end before the next epoch: what came after their last event"];
+    let killed = folder.write("killed.jsonl", [&header("a", 1), trade(1, 5).as_str()].concat());
+    assert_eq!(lost(converted(killed, &plain())), said);
+    let cut = folder.write("cut.jsonl", [&header("a", 1), trade(1, 5).as_str(), "{\"type\":\"tra"].concat());
+    let options = ReadOptions { bad_record: BadRecord::Skip, ..plain() };
+    assert_eq!(lost(converted(cut, &options)), said);
+}
+
+#[test]
+fn a_table_whose_last_line_has_no_end_may_be_cut_and_the_report_says_so() {
+    let folder = Folder::new();
+    let (whole, cut) = (folder.write("whole.csv", TRADES), folder.write("cut.csv", &TRADES[..TRADES.len() - 3]));
+    let report = convert(&[whole, cut.clone()], &folder.path("out.csv"), &plain()).unwrap();
+    let warning = "no line end follows the last line: if the file is cut off there, a number is wrong";
+    assert_eq!(report.warnings, [format!("{}:4: {warning}", cut.display())]);
+    assert!(report.to_string().ends_with(&format!("\nwarning: {}", report.warnings[0])), "{report}");
+    for length in 1..TRADES.len() {
+        let input = folder.write("part.csv", &TRADES[..length]);
+        let Ok(report) = convert(&[input], &folder.path("out.csv"), &plain()) else { continue };
+        assert_eq!(report.warnings.is_empty(), TRADES[..length].ends_with('\n'), "{length}");
+    }
+}
+
+#[test]
 fn files_without_a_row_are_refused_unless_all_were_left_out_on_request() {
     let folder = Folder::new();
     let (header, zero) = ("symbol,timestamp,price,size\n", "SPY,2020-12-15T14:30:00Z,1,0\n");
