@@ -48,8 +48,8 @@ async fn files_are_converted_and_what_is_lost_is_said() {
     assert_eq!(
         fs::read_to_string(csv).unwrap(),
         "type,symbol,timestamp,price,size,bid,bid_size,ask,ask_size,interval,open,high,low,close,volume,trades,vwap\n\
-         trade,SPY,2020-12-15T14:30:00Z,367.40,100,,,,,,,,,,,,\n\
-         trade,SPY,2020-12-15T14:30:01Z,367.41,2,,,,,,,,,,,,\n"
+         trade,SPY,2020-12-15T14:30:00.000000Z,367.40,100,,,,,,,,,,,,\n\
+         trade,SPY,2020-12-15T14:30:01.000000Z,367.41,2,,,,,,,,,,,,\n"
     );
 }
 
@@ -85,7 +85,7 @@ async fn the_arguments_say_what_the_files_do_not() {
     let ended = convert(&options.concat(), &[&bars], &output).await;
     assert!(ended.status.success(), "{ended:?}");
     let rows = fs::read_to_string(&output).unwrap();
-    assert!(rows.contains("\nbar,SPY,2020-12-15T14:30:00Z,,,,,,,1m,1.00,2.00,1.00,2.00,10,,\n"), "{rows}");
+    assert!(rows.contains("\nbar,SPY,2020-12-15T14:30:00.000000Z,,,,,,,1m,1.00,2.00,1.00,2.00,10,,\n"), "{rows}");
 
     let (_, coins) = written(&folder, "coins.csv", "symbol,timestamp,price,size\nBTC/USDT,2020-12-15T14:30:00Z,2,3\n");
     let ended = convert(&["--symbols", "BTC/USDT=BTC-USDT"], &[&coins], &output).await;
@@ -129,7 +129,7 @@ async fn the_settings_say_how_files_are_read_and_arguments_of_the_server_are_ref
     let (output, name) = (folder.path("out.csv"), text(&folder.path("out.csv")));
     let ended = convert(&["--config", &settings], &[&trades], &output).await;
     assert_eq!(ended.stdout, "1 rows read, 1 written\nlost: 1 records with a mistake\n", "{ended:?}");
-    assert!(fs::read_to_string(&output).unwrap().contains("2020-12-15T09:30:00Z"));
+    assert!(fs::read_to_string(&output).unwrap().contains("2020-12-15T09:30:00.000000Z"));
     let variables = [("TICKCAST__FEED__REPLAY__TZ", "America/New_York"), ("TICKCAST__FEED__BAD_RECORD", "skip")];
     let ended = run(&["convert", &trades, &name], &variables).await;
     assert!(

@@ -1,5 +1,5 @@
 # Reads files that tickcast has written with other programs, and prints what they see: one line for each record.
-# Usage: read.py dbn FILE | lines FILE | csv FILE
+# Usage: read.py KIND FILE, with a kind of dbn, lines, csv (DuckDB), pandas-lines, pandas-csv.
 import sys
 
 kind, path = sys.argv[1:]
@@ -22,6 +22,15 @@ if kind == "dbn":
             print("quote", name, record.ts_event, record.ts_recv, level.bid_px, level.bid_sz, level.ask_px, level.ask_sz)
         else:
             print("bar", name, record.ts_event, record.rtype.value, record.open, record.high, record.low, record.close, record.volume)
+elif kind.startswith("pandas-"):
+    import pandas
+
+    table = pandas.read_json(path, lines=True) if kind == "pandas-lines" else pandas.read_csv(path, parse_dates=["timestamp"])
+    for row in table[table["type"].isin(["trade", "quote"])].itertuples():
+        ts = int(row.ts) if kind == "pandas-lines" else row.timestamp.value // 1_000
+        price, bid, ask = (None if pandas.isna(value) else float(value) for value in (row.price, row.bid, row.ask))
+        size = None if pandas.isna(row.size) else int(row.size) if row.size == int(row.size) else row.size
+        print(row.type, row.symbol, ts, price, size, bid, ask)
 else:
     import duckdb
 

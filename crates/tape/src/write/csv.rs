@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
+use tickcast_core::domain::Timestamp;
 use tickcast_core::protocol::write_rfc3339;
 
 use crate::row::{Body, Row};
@@ -46,7 +47,7 @@ impl RowWriter for CsvWriter {
         };
         self.line.clear();
         write!(self.line, "{kind},{},", row.symbol)?;
-        write_rfc3339(row.ts, &mut self.line);
+        write_time(row.ts, &mut self.line);
         match &row.body {
             Body::Trade { price, size, .. } => write!(self.line, ",{price},{size},,,,,,,,,,,,")?,
             Body::Quote { bid, bid_size, ask, ask_size } => {
@@ -68,6 +69,19 @@ impl RowWriter for CsvWriter {
         self.output.finish()?;
         Ok(self.losses)
     }
+}
+
+/// Appends a time with six decimals: if some times of a column had none, pandas would take all of them for text.
+fn write_time(ts: Timestamp, line: &mut Vec<u8>) {
+    let start = line.len();
+    write_rfc3339(ts, line);
+    line.pop();
+    let decimals = line[start..].iter().rev().position(|byte| *byte == b'.').unwrap_or_else(|| {
+        line.push(b'.');
+        0
+    });
+    line.resize(line.len() + 6 - decimals, b'0');
+    line.push(b'Z');
 }
 
 fn text(value: Option<impl Display>) -> String {

@@ -1,4 +1,4 @@
-//! Other programs read what is written: `databento_dbn` of Databento field by field, and `DuckDB`. `make sdk-deps` installs them.
+//! Other programs read what is written: `databento_dbn` of Databento field by field, `DuckDB`, and pandas. `make sdk-deps` installs them.
 
 use std::path::Path;
 use std::process::Command;
@@ -64,10 +64,18 @@ fn databento_reads_its_own_samples_the_same_after_they_were_converted() {
 }
 
 #[test]
-fn duckdb_reads_recordings_and_csv_files_that_were_written() {
+fn duckdb_and_pandas_read_recordings_and_csv_files_that_were_written() {
     let folder = Folder::new();
     let input = folder.write("in.csv", TABLE);
-    for (kind, name) in [("lines", "out.jsonl.zst"), ("csv", "out.csv"), ("csv", "out.csv.gz")] {
+    for (kind, name) in [
+        ("lines", "out.jsonl.zst"),
+        ("csv", "out.csv"),
+        ("csv", "out.csv.gz"),
+        ("pandas-lines", "out.jsonl.zst"),
+        ("pandas-lines", "out.jsonl.gz"),
+        ("pandas-csv", "out.csv"),
+        ("pandas-csv", "out.csv.zst"),
+    ] {
         let output = folder.path(name);
         convert(std::slice::from_ref(&input), &output, &ReadOptions::default()).unwrap();
         assert_eq!(
@@ -76,7 +84,8 @@ fn duckdb_reads_recordings_and_csv_files_that_were_written() {
                 "trade SPY 1608042600000001 367.4025 100 None None",
                 "quote QQQ 1608042600000002 None None 300.01 300.02",
                 "trade QQQ 1608076800000000 1000000000.0 4294967295 None None",
-            ]
+            ],
+            "{kind} {name}"
         );
     }
 }
