@@ -13,7 +13,7 @@ use crate::command::{Process, configured, run, spawn_binary, spawn_command};
 use crate::folder::Folder;
 use crate::http::get;
 use crate::patience::{patiently, wait_until};
-use crate::recording::{ROWS, Recording, check_offsets, is_event, recordings, rows};
+use crate::recording::{ROWS, Recording, check_offsets, is_event, kills, recordings, rows};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
 
 fn recording(settings: &mut Settings, folder: &Folder) {
@@ -220,11 +220,11 @@ async fn whatever_kills_the_server_its_recording_can_be_read_up_to_the_last_fram
     let mut events = 0;
     let folder = Folder::new();
     let mut known = 0;
-    for round in 0..20_u64 {
+    for round in 0..kills(20) {
         let own = [("TICKCAST__FEED__RECORD__DIR", folder.root().to_str().unwrap())];
         let process = spawn_binary(&[], &[&variables[..], &own].concat()).await;
         // A moment that differs from round to round, in the middle of something.
-        tokio::time::sleep(Duration::from_micros(rand::random::<u64>() % (20_000 + round * 60_000))).await;
+        tokio::time::sleep(Duration::from_micros(rand::random::<u64>() % (20_000 + round % 20 * 60_000))).await;
         process.signal("KILL").await;
         process.ended().await;
         let files = recordings(folder.root());

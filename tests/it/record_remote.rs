@@ -15,7 +15,7 @@ use crate::command::{Ended, command, configured, run, spawn_binary};
 use crate::folder::Folder;
 use crate::keyring::{KeyRing, WIDE, secret, two_keys};
 use crate::patience::{patiently, wait_until};
-use crate::recording::{Recording, check_offsets, digest, recordings, replayed};
+use crate::recording::{Recording, check_offsets, digest, kills, recordings, replayed};
 use crate::secure::Pair;
 use crate::spawn::{TestServer, spawn_app};
 
@@ -130,7 +130,8 @@ async fn a_recorder_ends_after_its_time_and_records_what_it_was_told() {
 async fn a_recorder_that_is_killed_goes_on_where_its_files_end() {
     let (own, folder) = (Folder::new(), Folder::new());
     let server = recording_itself(&own);
-    for _ in 0..8 {
+    let kills = kills(8);
+    for _ in 0..kills {
         let before = events(&folder);
         let recorder = Recorder::start(&ws(&server), &folder, &[]);
         until_events(&folder, before + 1).await;
@@ -144,7 +145,7 @@ async fn a_recorder_that_is_killed_goes_on_where_its_files_end() {
     assert!(ended.status.success(), "{ended:?}");
     drop(server);
     let files = recordings(folder.root());
-    assert_eq!(files.len(), 9);
+    assert_eq!(files.len() as u64, kills + 1);
     assert_eq!((check_offsets(&files), files.iter().flat_map(|file| file.of_type("gap")).count()), (0, 0));
     assert_eq!(files.iter().filter(|file| file.of_type("snapshot").next().is_some()).count(), 1, "no second beginning");
     check_same(&recordings(own.root()), &files);
@@ -162,8 +163,9 @@ async fn a_server_that_is_killed_is_recorded_again_and_its_lost_events_are_annou
     let mut server = spawn_binary(&[], &variables).await;
     let (address, port) = (server.address, server.address.port().to_string());
     let mut recorder = Recorder::start(&format!("ws://{address}/ws"), &folder, &[]);
-    for round in 1..=4 {
-        wait_until("a file of each run", round, || epochs(&recordings(folder.root())).len()).await;
+    let kills = kills(4);
+    for round in 1..=kills {
+        wait_until("a file of each run", round, || epochs(&recordings(folder.root())).len() as u64).await;
         let before = events(&folder);
         until_events(&folder, before + 1_000).await;
         if round % 2 == 0 {
@@ -176,14 +178,14 @@ async fn a_server_that_is_killed_is_recorded_again_and_its_lost_events_are_annou
         server.ended().await;
         server = spawn_binary(&[], &[&variables[..], &[("TICKCAST__SERVER__PORT", &port)]].concat()).await;
     }
-    wait_until("a file of each run", 5, || epochs(&recordings(folder.root())).len()).await;
+    wait_until("a file of each run", kills + 1, || epochs(&recordings(folder.root())).len() as u64).await;
     let before = events(&folder);
     until_events(&folder, before + 1_000).await;
     assert!(recorder.end("INT").await.status.success());
     let files = recordings(folder.root());
     assert_eq!(check_offsets(&files), 0);
     let gaps: Vec<&Value> = files.iter().flat_map(|file| file.of_type("gap")).collect();
-    assert_eq!(gaps.len(), 4, "{gaps:?}");
+    assert_eq!(gaps.len() as u64, kills, "{gaps:?}");
     assert!(gaps.iter().all(|gap| gap["reason"] == "restarted" && gap["to"].is_null()), "{gaps:?}");
 
     // The numbers of the trades begin again with each run.

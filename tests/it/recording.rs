@@ -19,6 +19,14 @@ use crate::spawn::spawn_app;
 /// The types of messages that are rows of a replay.
 pub(crate) const ROWS: [&str; 4] = ["trade", "quote", "correction", "cancel"];
 
+/// How often a test kills a process, unless this variable says otherwise.
+const KILLS: &str = "TICKCAST_TEST_KILLS";
+
+/// Returns how often a test kills a process that it usually kills so often.
+pub(crate) fn kills(usually: u64) -> u64 {
+    std::env::var(KILLS).map_or(usually, |text| text.parse().unwrap())
+}
+
 /// One recording.
 #[derive(Debug)]
 pub(crate) struct Recording {
