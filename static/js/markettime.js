@@ -12,10 +12,12 @@ export class MarketTime {
   #server_us = 0;
   #market_us = 0;
   #speed = 1;
+  /** The moment of the newest leap: what the server has said before is of no use. */
+  #leapt_us = -Infinity;
 
   /** Takes the times of a `welcome` or a `pong`. @param {Pair} message */
   take({ server_ts, market_ts, speed }) {
-    if (server_ts === undefined || market_ts === undefined) return;
+    if (server_ts === undefined || market_ts === undefined || server_ts <= this.#leapt_us) return;
     this.#server_us = server_ts;
     this.#market_us = market_ts;
     this.#speed = speed ?? this.#speed;
@@ -31,13 +33,18 @@ export class MarketTime {
     this.#speed = speed;
   }
 
+  /** Notes that the market's time has leapt, or goes on at another speed: the next `pong` tells the time. @param {number} server_us a moment after that */
+  leap(server_us) {
+    this.#leapt_us = server_us;
+  }
+
   /** Returns the market's time at a moment of the server's clock, or null before the first message. @param {number} server_us */
   toMarket(server_us) {
     return this.#server_us === 0 ? null : this.#market_us + (server_us - this.#server_us) * this.#speed;
   }
 
-  /** Returns a time of the market as a time of the server's clock; NaN without a speed. @param {number} ts by the market's */
+  /** Returns a time of the market as a time of the server's clock; NaN without a speed, and after a leap. @param {number} ts by the market's */
   toServer(ts) {
-    return this.#speed > 0 ? this.#server_us + (ts - this.#market_us) / this.#speed : Number.NaN;
+    return this.#speed > 0 && this.#server_us > this.#leapt_us ? this.#server_us + (ts - this.#market_us) / this.#speed : Number.NaN;
   }
 }

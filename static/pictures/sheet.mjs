@@ -12,6 +12,7 @@ const ROWS = [
   [315, "rows-1280-light-en", "map-1280-dark-ko", "table-1280-light-ko"],
   [315, "offline-1280-dark-en", "stale-1280-light-ko", "empty-1280-dark-ko"],
   [540, "live-768-light-ko", "live-390-dark-en", "live-390-light-ko", "offline-390-dark-ko", "live-320-light-en", "settings-390-dark-en", "search-390-light-ko"],
+  [315, "replay-1280-dark-en", "replay-paused-1280-light-ko", "replay-compared-1280-light-en"],
   [315, "compare-1280-light-en", "handshake-1280-dark-ko", "settings-1280-light-ko"],
 ];
 

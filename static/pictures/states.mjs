@@ -29,6 +29,20 @@ const MANY = `symbols=${Array.from({ length: 100 }, (_, index) => `SYM${String(i
 /** A server that asks for a key, and its key. */
 const KEYED = { TICKCAST__AUTH__REQUIRED: "true", TICKCAST__AUTH__KEYS_FILE: fileURLToPath(new URL("keys.toml", import.meta.url)) };
 const KEY = "the key of the pictures";
+/** A replay of an afternoon, with the bars of the two days before. */
+const REPLAY = {
+  TICKCAST__FEED__KIND: "replay",
+  TICKCAST__FEED__SPEED: "60",
+  TICKCAST__FEED__REPLAY__FILES: fileURLToPath(new URL("../../crates/tape/fixtures/SPY-minutes.csv.gz", import.meta.url)),
+  TICKCAST__FEED__REPLAY__TZ: "America/New_York",
+  TICKCAST__FEED__REPLAY__SYMBOL: "SPY",
+  TICKCAST__FEED__REPLAY__START: "2020-12-17T13:00",
+  TICKCAST__FEED__REPLAY__TIME: "original",
+};
+/** The last minutes of it. */
+const REPLAY_END = { ...REPLAY, TICKCAST__FEED__SPEED: "1000", TICKCAST__FEED__REPLAY__START: "2020-12-18T15:55" };
+const REPLAYED = `${LIVE} && document.querySelector('#replay')?.checkVisibility() && Number(document.querySelector('#chart').dataset.bars) > 300
+  && document.querySelectorAll('#tape tbody tr:not([hidden])').length >= 20`;
 const ASKED = "document.querySelector('#signin')?.open === true";
 
 /** @param {Page} page @param {string} key */
@@ -97,6 +111,31 @@ export const STATES = [
       await page.value("document.querySelector('#seconds').selectedIndex = 0");
       await page.click("#start");
       await page.until("document.querySelector('#run').dataset.state === 'ended' || document.querySelector('#summary li')");
+    },
+  },
+  { name: "replay", path: "symbols=SPY", settings: REPLAY, reach: (page) => page.until(REPLAYED) },
+  {
+    name: "replay-paused",
+    path: "symbols=SPY",
+    settings: REPLAY,
+    widths: DESK_AND_PHONE,
+    async reach(page) {
+      await page.until(REPLAYED);
+      await page.click("#replay-pause");
+      await page.until("document.querySelector('#replay').dataset.state === 'paused'");
+    },
+  },
+  { name: "replay-ended", path: "symbols=SPY", settings: REPLAY_END, widths: DESK_AND_PHONE, reach: (page) => page.until(`${LIVE} && document.querySelector('#replay')?.dataset.state === 'ended'`) },
+  {
+    name: "replay-compared",
+    path: "compare?",
+    settings: REPLAY,
+    widths: DESK_AND_PHONE,
+    async reach(page) {
+      await page.until("!document.querySelector('#feed').hidden && document.querySelector('#symbols').value === 'SPY'");
+      await page.value("document.querySelector('#seconds').selectedIndex = 0");
+      await page.click("#start");
+      await page.until("document.querySelector('#summary li')");
     },
   },
   { name: "handshake", path: "handshake?", reach: (page) => page.until("document.querySelectorAll('#frames li').length > 5") },

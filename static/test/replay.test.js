@@ -216,7 +216,7 @@ test("a market that stands still has no latency, and no symbol is old for that",
   market.take([trade(3, 103, { ts: FROM + 1 })], 1_600, 0);
   assert.deepEqual([market.latency.median, market.speed], [null, 0]);
   const tally = new Tally();
-  tally.toServer = (ts) => time.toServer(ts);
+  tally.toServer = ({ ts }) => time.toServer(ts);
   tally.open(0);
   tally.take([trade(1, 1)], 77);
   assert.deepEqual([tally.records[0].counted, tally.records[0].latency_us, tally.staleness.meanAt(177)], [false, 0, 50]);

@@ -14,6 +14,7 @@ import { startLook } from "../look.js";
 import { setData, setText } from "../write.js";
 import { inCommon } from "./agreement.js";
 import { describeCause } from "./failure.js";
+import { FeedNote } from "./feednote.js";
 import { figuresOf, writeBytes, writeSpan } from "./figures.js";
 import { measuredFigures, paintHeadline, paintSource } from "./headline.js";
 import { Plot, smoothed } from "./plot.js";
@@ -37,6 +38,7 @@ const plots = { latency: new Plot(byId("latency"), (us) => writeSpan(us)), bytes
 /** The number of samples that the plots show. */
 let plotted = NaN;
 let timer = 0;
+const feed = new FeedNote();
 
 /** Returns the values of the controls. */
 function settings() {
@@ -57,16 +59,19 @@ function settings() {
 function start(event) {
   event.preventDefault();
   if (isUnderWay()) return;
-  const begun = new Run(settings(), paint);
+  const begun = new Run(settings(), paint, (state) => feed.take(state));
   run = begun;
   makePrices(byId("prices"), begun.settings.symbols);
   plotted = NaN;
   clearInterval(timer);
   timer = window.setInterval(paint, PAINT_MS);
-  void begun.go().then(() => {
+  void begun.go().then(async () => {
     clearInterval(timer);
     paint();
+    await feed.look();
+    paint();
   });
+  void feed.look();
 }
 
 function isUnderWay() {
@@ -80,6 +85,7 @@ function figures(of) {
 }
 
 function paint() {
+  feed.paint(run?.hasChanged ?? false);
   paintState();
   paintSource(run !== null);
   if (!run) {
@@ -164,7 +170,7 @@ makeCells(byId("table"));
 byId("controls").addEventListener("submit", start);
 byId("stop").addEventListener("click", () => run?.stop());
 byId("json").addEventListener("click", () => {
-  if (run) download(`${run.client}.json`, "application/json", JSON.stringify(rawData(run)));
+  if (run) download(`${run.client}.json`, "application/json", JSON.stringify({ ...rawData(run), replay: feed.replay }));
 });
 byId("csv").addEventListener("click", () => {
   if (run) download(`${run.client}.csv`, "text/csv", csvOf(run.tallies));
@@ -178,3 +184,4 @@ onLanguage(() => {
 });
 retitle();
 paint();
+void feed.look().then(paint);

@@ -12,10 +12,12 @@ import { Failure, failureOf } from "./failure.js";
 import { ReferenceClock } from "./reference.js";
 import { ask, pause, TIMEOUT_MS } from "./request.js";
 import { Tally } from "./statistics.js";
+import { Timing } from "./timing.js";
 import { forEach, openSource, TRANSPORTS } from "./transports.js";
 
 /** @typedef {import("./costs.js").Costs} Costs */
 /** @typedef {import("./failure.js").Cause} Cause */
+/** @typedef {import("./timing.js").FeedState} FeedState */
 /** @typedef {import("./query.js").Position} Position */
 /** @typedef {import("./query.js").Wish & { seconds: number, extra: number }} Settings */
 /** @typedef {import("./transports.js").Transport} Transport */
@@ -50,15 +52,18 @@ export class Run {
   wasHidden = false;
   /** @type {Crowd | null} */
   crowd = null;
+  /** Whether a replay has changed its pace in the run. */
+  hasChanged = false;
   #account = new Account(this.client);
   #stopping = new AbortController();
   /** @type {import("./transports.js").Source[]} */
   #sources = [];
 
-  /** @param {Settings} settings @param {() => void} onChange */
-  constructor(settings, onChange) {
+  /** @param {Settings} settings @param {() => void} onChange @param {(state: FeedState) => void} onFeed a replay has changed its pace */
+  constructor(settings, onChange, onFeed) {
     this.settings = settings;
     this.onChange = onChange;
+    this.onFeed = onFeed;
   }
 
   /** The server's account. @returns {Costs | null} */
@@ -121,7 +126,8 @@ export class Run {
     this.began = clock.now();
     this.clock = clock.estimate;
     const after = { epoch: answer.epoch, offset: answer.offset };
-    this.#sources = TRANSPORTS.map((transport) => this.#open(transport, answer.snapshots, after, clock));
+    const timing = new Timing(clock.market);
+    this.#sources = TRANSPORTS.map((transport) => this.#open(transport, answer.snapshots, after, clock, timing));
     this.crowd = new Crowd(extra, this.settings, after, `${this.client}-x`);
   }
 
@@ -130,10 +136,11 @@ export class Run {
    * @param {import("../protocol.js").Snapshot[]} snapshots
    * @param {Position} after
    * @param {ReferenceClock} clock
+   * @param {Timing} timing
    */
-  #open(transport, snapshots, after, clock) {
+  #open(transport, snapshots, after, clock, timing) {
     const tally = this.tallies[transport];
-    tally.toServer = (ts) => clock.market.toServer(ts);
+    tally.toServer = (event) => timing.toServer(event);
     tally.begin(snapshots, after.offset);
     const breakOf = (/** @type {Failure} */ { kind, detail }) => ({ kind, detail, second: this.secondsAt(clock.now()) });
     return openSource(transport, this.settings, after, this.client, {
@@ -142,9 +149,15 @@ export class Run {
         if (this.breaks[transport] && tally.opened !== null) tally.reconnected += 1;
         delete this.breaks[transport];
         tally.open(at);
-        if (!recovered) tally.restart(epoch, at);
+        if (recovered) return;
+        tally.restart(epoch, at);
+        timing.restart();
       },
-      take: (messages, received_us) => tally.take(messages, clock.server(received_us)),
+      take: (messages, received_us) => {
+        const at = clock.server(received_us);
+        for (const message of messages) if (message.type === "status" && timing.take(message, at)) this.#change(message);
+        tally.take(messages, at);
+      },
       reached: (offset) => {
         tally.offset = Math.max(tally.offset, offset);
       },
@@ -155,6 +168,12 @@ export class Run {
         this.failures[transport] = breakOf(failure);
       },
     });
+  }
+
+  /** @param {FeedState} state */
+  #change(state) {
+    this.hasChanged = true;
+    this.onFeed(state);
   }
 
   /** Takes a sample each second until the end of the run. @param {ReferenceClock} clock */

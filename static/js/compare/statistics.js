@@ -94,8 +94,8 @@ export class Tally {
   recent = new Histogram();
   /** The shown price of each symbol, which is that of its newest trade. @type {Map<string, number>} */
   prices = new Map();
-  /** Converts a time of the market to the server's clock. @type {(ts: number) => number} */
-  toServer = (ts) => ts;
+  /** Returns when an event happened, by the server's clock; NaN if that is not known. @type {(event: { ts: number, offset: number }) => number} */
+  toServer = ({ ts }) => ts;
   /** The time when the transport was opened. @type {number | null} */
   opened = null;
   /** @type {Map<string, number>} */
@@ -160,7 +160,7 @@ export class Tally {
     this.missed += hole - announced;
     this.#seqs.set(key, event.seq);
     this.offset = Math.max(this.offset, event.offset);
-    const stamped = this.toServer(event.ts);
+    const stamped = this.toServer(event);
     // A replay that is paused, or as fast as it can be, has no clock to measure by.
     const isTimed = !Number.isNaN(stamped);
     const happened = isTimed ? stamped : received;

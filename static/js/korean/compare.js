@@ -10,6 +10,14 @@ import { reconnect } from "./reconnect.js";
 const controls = {
   "Measured on {date}: {clients} clients, {rate} events a second each, {seconds} s, {cpu} with {cores} cores. Start a run to measure here.":
     "{date} 측정: 클라이언트 {clients}개, 각각 초당 이벤트 {rate}건, {seconds}초, {cpu} 코어 {cores}개. 여기서 직접 재려면 실행을 시작하십시오.",
+  "This server replays {files} as fast as it can, so there is no latency to measure.": "이 서버는 {files}을(를) 가능한 한 빨리 재생합니다. 그래서 잴 지연 시간이 없습니다.",
+  "This server replays {files} at speed {speed}×. Latency counts from when an event is due in the replay.":
+    "이 서버는 {files}을(를) {speed}× 속도로 재생합니다. 지연 시간은 재생에서 이벤트가 나올 차례인 시각부터 셉니다.",
+  "This server replays {files}, and is on its way to another time.": "이 서버는 {files}을(를) 재생하며, 다른 시각으로 이동하는 중입니다.",
+  "This server has replayed {files} to the end. Nothing comes any more.": "이 서버는 {files}을(를) 끝까지 재생했습니다. 더는 아무것도 오지 않습니다.",
+  "This server replays {files}, and cannot read on.": "이 서버는 {files}을(를) 재생하지만, 더 읽을 수 없습니다.",
+  "This server replays {files}, and pauses. Nothing comes until it goes on.": "이 서버는 {files}을(를) 재생하다가 멈추었습니다. 다시 시작할 때까지 아무것도 오지 않습니다.",
+  "It has changed its pace in this run. Latencies around the change are not counted.": "이번 실행 중에 재생 속도가 바뀌었습니다. 그 무렵의 지연 시간은 세지 않습니다.",
   "Measured by this page, in this run.": "이 페이지가 이번 실행에서 측정한 값입니다.",
   "median latency, {transport}": "지연 시간 중앙값, {transport}",
   "{bytes} and {requests} requests for each event": "이벤트당 {bytes}, 요청 {requests}건",

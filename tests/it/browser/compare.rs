@@ -37,7 +37,7 @@ const FAINT: &str = "(() => {
     return [...faint, ...fields].map((each) => each.outerHTML.slice(0, 120));
 })()";
 /// Stores the page's downloads by type of file.
-const CATCH: &str = "(() => {
+pub(super) const CATCH: &str = "(() => {
     globalThis.files = {};
     const plain = URL.createObjectURL.bind(URL);
     URL.createObjectURL = (blob) => { void blob.text().then((text) => { files[blob.type] = text; }); return plain(blob); };
@@ -69,7 +69,7 @@ pub(super) async fn figure(browser: &Browser, row: &str, transport: &str) -> f64
     value.as_str().unwrap().parse().unwrap_or_else(|_| panic!("{row} of {transport}: {value}"))
 }
 
-async fn downloaded(browser: &Browser, button: &str, kind: &str) -> String {
+pub(super) async fn downloaded(browser: &Browser, button: &str, kind: &str) -> String {
     browser.click(button).await;
     browser.until(&format!("typeof files['{kind}'] === 'string'")).await;
     browser.value(&format!("files['{kind}']")).await.as_str().unwrap().to_owned()

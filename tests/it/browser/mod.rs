@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod compare;
 mod compare_break;
+mod compare_replay;
 pub(crate) mod driver;
 mod embed;
 mod event_source;

@@ -19,7 +19,7 @@ const WORDS: &str = "[document.title, document.body.textContent, ...[...document
 /// The words for what a replay is not.
 const IS_CALLED_LIVE: &str = "/\\blive\\b|실시간/i";
 
-async fn serve(more: &[&str]) -> Process {
+pub(super) async fn serve(more: &[&str]) -> Process {
     let arguments = ["replay", FILE, "--tz", "America/New_York", "--symbol", "SPY", "--gap-max", "2s"];
     spawn_binary(&[&arguments, more].concat(), &[]).await
 }
