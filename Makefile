@@ -3,7 +3,7 @@ SHELL := /bin/bash
 LIBRARY := static/node_modules/lightweight-charts/package.json
 LINTERS := static/node_modules/typescript/package.json
 
-.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps operations-deps sdk-deps bench compare load hostile fuzz publish-proof publish-rate replay-rate screenshot pictures doc clean
+.PHONY: help run run-tls test lint fmt conformance browser-deps clock-deps conformance-deps operations-deps sdk-deps bench compare load hostile fuzz publish-proof publish-rate replay-rate replay-pace screenshot pictures doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -64,9 +64,13 @@ publish-rate: $(LIBRARY) ## measure the events a second of one publisher, in bat
 	cargo build --release --locked --bin tickcast
 	python3 tests/publish/rate.py --server target/release/tickcast
 
-replay-rate: $(LIBRARY) ## measure a replay of ten million events without a pace: events a second, and memory
+replay-rate: $(LIBRARY) ## measure a replay of ten million events without a pace, with up to 1,000 clients: events a second, and memory
 	cargo build --release --locked --bins
 	node benches/replay.mjs
+
+replay-pace: $(LIBRARY) ## measure how late the events of a replay come, at its own speed and up to a hundred times; fails over 2 ms (4 minutes)
+	cargo build --release --locked --bin tickcast
+	node benches/replay-pace.mjs
 
 screenshot: $(LIBRARY) browser-deps ## take the README's picture and its animation again (2 minutes)
 	cargo build --locked

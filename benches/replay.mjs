@@ -1,32 +1,39 @@
 // @ts-check
-// Measures a replay without a pace: events a second into the hubs without clients, then to one client of all symbols without loss, and the
-// memory of the server over the file.
+// Measures a replay without a pace: events a second into the hubs without clients, then to clients without loss, and the memory of the server
+// over the file: one client of all symbols, 100 of twenty symbols each, 1,000 of five each. Then 1,000 clients of a replay at ten times its speed.
 //
-//     node benches/replay.mjs [--events N] [--symbols N] [--server FILE] [--out FILE]
+//     node benches/replay.mjs [--events N] [--symbols N] [--sessions 1,100,1000] [--paced-s N] [--server FILE] [--out FILE]
 //
 // The file has N events of as many symbols, four quotes for each trade, a millisecond apart; it is written to target/replay and removed.
 // Memory is flat if the most in the last three tenths of the file is at most a tenth above the most in the three tenths before. The exit
-// code is 1 if it is not, or if the client misses an event; 2 if the measurement failed.
-import { once } from "node:events";
-import { createWriteStream, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// code is 1 if it is not, or if a client misses an event; 2 if the measurement failed.
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 import { Child, endAll } from "./compare/child.mjs";
 import { TARGET } from "./compare/paths.mjs";
+import { steady, write } from "./replay/file.mjs";
+import { cpu, end, feed, megabytes, metric, resume, serve, succeeded, until } from "./replay/server.mjs";
+
+/** @typedef {import("./replay/server.mjs").Server} Server */
 
 const FOLDER = join(TARGET, "replay");
-const START_MS_MAX = 60_000;
 const GROWN_MAX = 1.1;
 /** From here on the rings of the server are full: those of one-second bars have 3,000 of each symbol. */
 const FULL_FROM = 0.4;
 const LATER_FROM = 0.7;
-const FIRST_TS = 1_764_599_400_000_000;
-const SPACING_MICROS = 1_000;
+/** Longer than any replay here. */
+const LOAD_S = 3_600;
+const PACED_SPEED = 10;
+/** The symbols of each client, by the number of clients: each event then has 1, 4 or 10 receivers. @type {Readonly<Record<string, string>>} */
+const PER_SESSION = { 1: "*", 100: "20", 1000: "5" };
 const OPTIONS = /** @type {const} */ ({
   events: { type: "string", default: "10000000" },
   symbols: { type: "string", default: "500" },
+  sessions: { type: "string", default: "1,100,1000" },
+  "paced-s": { type: "string", default: "20" },
   out: { type: "string" },
   server: { type: "string", default: join(TARGET, "release", "tickcast") },
 });
@@ -37,121 +44,101 @@ process.on("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
-/** Writes the table of tickcast. @param {string} path @param {number} events @param {number} symbols */
-async function write(path, events, symbols) {
-  const file = createWriteStream(path, { highWaterMark: 1 << 20 });
-  file.write("type,symbol,timestamp,price,size,bid,bid_size,ask,ask_size\n");
-  const cents = Array.from({ length: symbols }, (_, each) => 10_000 + 37 * each);
-  const names = cents.map((_, each) => `SYM${String(each).padStart(3, "0")}`);
-  // A linear congruential generator: the file is the same each time.
-  let random = 1;
-  let lines = "";
-  for (let place = 0; place < events; place++) {
-    random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0;
-    const symbol = (random >>> 8) % symbols;
-    cents[symbol] = Math.max(cents[symbol] + ((random >>> 20) % 3) - 1, 100);
-    const [price, size] = [cents[symbol], 1 + ((random >>> 12) % 300)];
-    const ts = FIRST_TS + place * SPACING_MICROS;
-    const dollars = (/** @type {number} */ each) => (each / 100).toFixed(2);
-    lines += place % 5 === 0 ? `trade,${names[symbol]},${ts},${dollars(price)},${size},,,,\n` : `quote,${names[symbol]},${ts},,,${dollars(price - 1)},${size},${dollars(price + 1)},${size}\n`;
-    if (lines.length > 1 << 20 || place === events - 1) {
-      if (!file.write(lines)) await once(file, "drain");
-      lines = "";
-    }
-  }
-  file.end();
-  await once(file, "close");
+const { values: chosen } = parseArgs({ options: OPTIONS });
+const [events, symbols] = [Number(chosen.events), Number(chosen.symbols)];
+
+/** Starts a replay that waits. @param {string} file @param {string} speed @param {string[]} [args] */
+function paused(file, speed, args = []) {
+  return serve(chosen.server, ["replay", file, "--speed", speed, "--paused", "--original-time", ...args]);
 }
 
-/** @param {Child} child */
-async function succeeded(child) {
-  const code = await child.ended;
-  if (code !== 0) throw new Error(`exit code ${code}: ${child.errors}`);
-}
-
-/** @param {string} program @param {string} file @param {string[]} args */
-async function serve(program, file, args) {
-  const child = new Child(program, ["replay", file, "--speed", "max", "--paused", "--original-time", "--port", "0", ...args]);
-  for (const limit = Date.now() + START_MS_MAX; Date.now() < limit; await sleep(20)) {
-    const found = child.errors.match(/listening url=(http:\/\/127\.0\.0\.1:\d+)\//);
-    if (found) return { url: found[1], child };
-  }
-  throw new Error(`the server does not listen: ${child.errors}`);
-}
-
-/** @param {Child} child @param {string} key */
-function megabytes(child, key) {
-  const found = readFileSync(`/proc/${child.pid}/status`, "utf8").match(new RegExp(`^${key}:\\s+(\\d+) kB`, "m"));
-  return Number(found?.[1]) / 1_024;
-}
-
-/** CPU seconds of the process. @param {Child} child */
-function cpu(child) {
-  const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1].split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-/** Plays the file to its end. @param {{ url: string, child: Child }} server */
+/** Plays the file to its end. @param {Server} server */
 async function play({ url, child }) {
-  const feed = async () => /** @type {{ state: string, position: number }} */ (await (await fetch(`${url}/api/v1/feed`)).json());
   const [begun, cpuBefore] = [performance.now(), cpu(child)];
-  const answer = await fetch(`${url}/api/v1/feed/resume`, { method: "POST" });
-  if (!answer.ok) throw new Error(`resume: ${answer.status} ${await answer.text()}`);
+  await resume(url);
   /** @type {{ position: number, rss: number }[]} */
   const memory = [];
   for (let state = "running"; state !== "ended"; await sleep(100)) {
-    const now = await feed();
+    const now = await feed(url);
     state = now.state;
-    memory.push({ position: now.position, rss: megabytes(child, "VmRSS") });
+    memory.push({ position: now.position, rss: megabytes(child) });
   }
   const seconds = (performance.now() - begun) / 1_000;
   const most = (/** @type {number} */ from, /** @type {number} */ to) => Math.max(...memory.filter(({ position }) => position >= from && position <= to).map(({ rss }) => rss));
-  return { seconds, cpu_seconds: cpu(child) - cpuBefore, rss_before_mb: most(FULL_FROM, LATER_FROM), rss_later_mb: most(LATER_FROM, 1) };
+  return { seconds, events_per_s: events / seconds, cpu_seconds: cpu(child) - cpuBefore, rss_before_mb: most(FULL_FROM, LATER_FROM), rss_later_mb: most(LATER_FROM, 1) };
 }
 
-/** @param {string} url */
-async function sessions(url) {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(text.match(/^tickcast_sessions (\d+)$/m)?.[1] ?? Number.NaN);
-}
-
-/** @param {string} program @param {string} file */
-async function withClient(program, file) {
-  const server = await serve(program, file, ["--lossless"]);
-  const args = ["--url", `${server.url.replace("http", "ws")}/ws`, "--sessions", "1", "--symbols", "*", "--channels", "trades,quotes"];
-  const load = new Child(join(TARGET, "release", "tickcast-load"), [...args, "--warmup-s", "0", "--duration-s", "600", "--json"]);
-  for (const limit = Date.now() + START_MS_MAX; (await sessions(server.url)) !== 1; await sleep(20)) {
-    if (Date.now() > limit || !load.isAlive) throw new Error(`no session: ${load.errors}`);
-  }
+/**
+ * Opens sessions to a server, lets it play, and returns what they have received.
+ * @template T @param {Server} server @param {string} sessions @param {() => Promise<T>} played
+ */
+async function listened(server, sessions, played) {
+  const each = PER_SESSION[sessions] ?? "5";
+  const wanted = each === "*" ? ["--symbols", "*"] : ["--symbols", `SYM000..SYM${String(symbols - 1).padStart(3, "0")}`, "--symbols-per-session", each];
+  const args = ["--url", `${server.url.replace("http", "ws")}/ws`, "--sessions", sessions, "--channels", "trades,quotes", ...wanted];
+  const load = new Child(join(TARGET, "release", "tickcast-load"), [...args, "--warmup-s", "0", "--duration-s", String(LOAD_S), "--json"]);
+  await until(
+    async () => (await metric(server.url, "tickcast_sessions")) === Number(sessions) || !load.isAlive,
+    () => `no sessions: ${load.errors}`,
+  );
   await sleep(500);
-  const played = await play(server);
+  const result = await played();
   load.kill("SIGINT");
   await load.ended;
-  const report = JSON.parse(load.output);
-  server.child.kill("SIGTERM");
-  return { ...played, events: report.window.events, completeness: report.completeness, lag: report.lag, failures: report.failures };
+  if (load.output === "") throw new Error(`no report: ${load.errors}`);
+  const { window, completeness, lag, failures } = JSON.parse(load.output);
+  await end(server);
+  return { sessions: Number(sessions), symbols_each: each, ...result, delivered: window.events, completeness, lag, failures };
+}
+
+/** @param {string} file @param {string} sessions */
+async function withClients(file, sessions) {
+  const server = await paused(file, "max", ["--lossless"]);
+  const found = await listened(server, sessions, () => play(server));
+  return { ...found, delivered_per_s: found.delivered / found.seconds };
+}
+
+/** @param {string} file @param {string} sessions */
+async function paced(file, sessions) {
+  const server = await paused(file, String(PACED_SPEED));
+  const seconds = Number(chosen["paced-s"]);
+  const found = await listened(server, sessions, async () => {
+    const before = cpu(server.child);
+    await resume(server.url);
+    await sleep(seconds * 1_000);
+    return { speed: PACED_SPEED, seconds, cpu_fraction: (cpu(server.child) - before) / seconds };
+  });
+  return { ...found, delivered_per_s: found.delivered / seconds };
+}
+
+/** @param {{ lag: { skipped: number }, failures: string[] }} client */
+function isComplete({ lag, failures }) {
+  return failures.length === 0 && lag.skipped === 0;
 }
 
 async function run() {
-  const { values: chosen } = parseArgs({ options: OPTIONS });
-  const [events, symbols] = [Number(chosen.events), Number(chosen.symbols)];
   mkdirSync(FOLDER, { recursive: true });
   const [csv, dbn] = [join(FOLDER, "events.csv"), join(FOLDER, "events.dbn")];
-  await write(csv, events, symbols);
+  await write(csv, steady(events), symbols);
   await succeeded(new Child(chosen.server, ["convert", csv, dbn]));
   rmSync(csv);
-  const alone = await serve(chosen.server, dbn, []);
+  const alone = await paused(dbn, "max");
   const hubs = await play(alone);
-  alone.child.kill("SIGTERM");
-  await alone.child.ended;
-  const client = await withClient(chosen.server, dbn);
-  const results = { events, symbols, hubs: { events_per_s: events / hubs.seconds, ...hubs }, client: { events_per_s: events / client.seconds, ...client } };
-  console.log(JSON.stringify(results, null, 2));
+  await end(alone);
+  console.log(JSON.stringify({ hubs }, null, 2));
+  const clients = [];
+  for (const sessions of chosen.sessions.split(",")) {
+    clients.push(await withClients(dbn, sessions));
+    console.log(JSON.stringify(clients.at(-1), null, 2));
+  }
+  const atPace = await paced(dbn, "1000");
+  const results = { events, symbols, hubs, clients, paced: atPace };
+  console.log(JSON.stringify(atPace, null, 2));
   if (chosen.out) writeFileSync(chosen.out, `${JSON.stringify(results, null, 2)}\n`);
-  const isFlat = [hubs, client].every(({ rss_before_mb, rss_later_mb }) => rss_later_mb <= GROWN_MAX * rss_before_mb);
-  const isComplete = client.failures.length === 0 && client.lag.skipped === 0;
-  console.log(`memory ${isFlat ? "is flat" : "grows"}; the client ${isComplete ? "has every event" : "misses events"}`);
-  process.exitCode = isFlat && isComplete ? 0 : 1;
+  const isFlat = [hubs, ...clients].every(({ rss_before_mb, rss_later_mb }) => rss_later_mb <= GROWN_MAX * rss_before_mb);
+  const areComplete = [...clients, atPace].every(isComplete);
+  console.log(`memory ${isFlat ? "is flat" : "grows"}; the clients ${areComplete ? "have every event" : "miss events"}`);
+  process.exitCode = isFlat && areComplete ? 0 : 1;
 }
 
 await run().catch((err) => {
