@@ -77,6 +77,8 @@ const RESERVED: [(&str, &[&str]); 15] = [
             "history/mod.rs",
             "feed/mod.rs",
             "feed/delay.rs",
+            "feed/receivers.rs",
+            "feed/event_log.rs",
             "feed/publish/",
             "record/",
             "main.rs",

@@ -38,6 +38,8 @@ export class Gate {
   #places = new Map();
   /** The newest request first, as answers and their snapshots come in order. Of `"*"` there is one of each source. @type {Awaited[]} */
   #awaited = [];
+  /** The symbols that are still to be shown as they are at another time, by what brings that. @type {Map<unknown, Set<string>>} */
+  #moved = new Map();
   /** The channels of `"*"` of which every snapshot has come, so that they can be resumed. @type {Set<Topic>} */
   #whole = new Set();
   /** Events announced by `lag` whose hole has not come yet. */
@@ -75,6 +77,7 @@ export class Gate {
   /** Expects a snapshot of each of these symbols, which begins these channels. @param {readonly string[]} symbols @param {Iterable<Topic>} channels @param {unknown} [source] what brings them */
   await(symbols, channels, source) {
     const isEvery = symbols.includes(EVERY);
+    for (const symbol of isEvery ? this.#places.keys() : symbols) this.#moved.get(source)?.delete(symbol);
     if (isEvery) this.#awaited = this.#awaited.filter((each) => each.symbols !== null || each.source !== source);
     this.#awaited.unshift({ source, symbols: isEvery ? null : new Set(symbols), channels: new Set(channels), seen: new Set() });
   }
@@ -86,8 +89,18 @@ export class Gate {
     if (present) this.#awaited[0].seen = present.seen;
   }
 
-  /** Expects nothing that an ended connection has not sent. */
+  /** Expects another snapshot of each of these symbols (`"*"`: of all that are known), which begins no topic: the market has moved to another time. @param {readonly string[]} symbols @param {unknown} source what brings them */
+  move(symbols, source) {
+    const isEvery = symbols.includes(EVERY);
+    this.#moved.set(source, new Set([...this.#places.keys()].filter((symbol) => isEvery || symbols.includes(symbol))));
+  }
+
+  /** Expects nothing that an ended connection has not sent. A symbol that was not shown after a move is not resumed: it begins with a snapshot. */
   disconnect() {
+    const unseen = [...this.#moved.values()].flatMap((symbols) => [...symbols]);
+    for (const symbol of unseen) this.forget(symbol);
+    if (unseen.length > 0) this.#whole.clear();
+    this.#moved.clear();
     this.#awaited = [];
   }
 
@@ -154,6 +167,7 @@ export class Gate {
 
   /** @param {Snapshot} snapshot @param {unknown} source */
   #judgeSnapshot({ symbol, offset, seq }, source) {
+    if (this.#places.has(symbol) && this.#moved.get(source)?.delete(symbol)) return "pass";
     const asked = this.#awaited.find((each) => each.source === source && (each.symbols?.has(symbol) ?? !each.seen.has(symbol)));
     if (!asked) return "drop";
     asked.seen.add(symbol);

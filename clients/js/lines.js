@@ -236,7 +236,14 @@ export class LineLink {
       }
       if (message.type === "subscribed" && message.recovered !== true) this.#onVoid(line, this.#core.place.epoch);
     }
-    if (!this.#core.take(this, own, this.#core.received(), line)) return;
+    let begun = 0;
+    for (const [place, message] of own.entries()) {
+      if (message.type !== "epoch") continue;
+      if (!this.#core.take(this, own.slice(begun, place), this.#core.received(), line)) return;
+      this.#core.place.moveTo(message, line, line.group.symbols);
+      begun = place;
+    }
+    if (!this.#core.take(this, own.slice(begun), this.#core.received(), line)) return;
     line.cursor = cursor;
     const cursors = [...this.#lines.values()].map((each) => each.cursor);
     // While lines are replaced, some are missing here.

@@ -61,6 +61,20 @@ export class Place {
     if (this.gate.clear()) this.#onReset({ type: "reset", symbols: ["*"], reason: "restarted" });
   }
 
+  /**
+   * The stream goes on under another name. If the market has moved to another time, what was before is lost; `seq` and what a `lag` has announced go on.
+   * @param {import("./protocol.js").Epoch} message @param {unknown} source what has brought it, and brings the snapshots
+   * @param {readonly string[]} symbols to which it is subscribed
+   */
+  moveTo({ epoch, moved }, source, symbols) {
+    const isNew = epoch !== this.epoch;
+    this.epoch = epoch;
+    if (!moved) return;
+    this.gate.move(symbols, source);
+    // Each line of a client without a WebSocket brings the message.
+    if (isNew) this.#onReset({ type: "reset", symbols: ["*"], reason: "moved" });
+  }
+
   /** Begins a cursor, if there is none. @param {{ offset: number }} position */
   start({ offset }) {
     this.#offsets ??= { exact: offset, newest: offset };

@@ -59,14 +59,15 @@
 /** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[], retry_after_ms?: number }} ErrorMessage */
 /** @typedef {{ type: "auth_expiring", expires_at: number }} AuthExpiring the client's key ends soon */
 /** @typedef {{ type: "auth", id?: number | string, name: string, expires_at?: number, limits?: Limits }} Auth the key has been renewed */
+/** @typedef {{ type: "epoch", epoch: string, offset: number, moved?: boolean }} Epoch the stream goes on under another name; if it has `moved`, from another time, and a snapshot of each symbol follows */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 /** @typedef {{ type: "status", id?: string | number, feed: "running" | "paused" | "seeking" | "gap" | "ended" | "failed", epoch: string, offset: number, file_ts: number, from: number, to: number, speed: number, sought?: boolean, complaint?: string }} FeedState of a replay */
 
 /** @typedef {"websocket" | "sse" | "poll"} Transport */
 /** @typedef {{ type: "open", transport: Transport, epoch: string, symbols_max: number }} Open of this client: a connection is ready */
 /**
- * @typedef {{ type: "reset", symbols: string[], reason: "restarted" | "evicted" }} Reset of this client: the events of these symbols
- *   (`"*"`: of all) since the last ones are lost, because the server was restarted or has evicted them. A snapshot of each follows
+ * @typedef {{ type: "reset", symbols: string[], reason: "restarted" | "evicted" | "moved" }} Reset of this client: the events of these symbols
+ *   (`"*"`: of all) since the last ones are lost, because the server was restarted or has evicted them, or the market has moved to another time. A snapshot of each follows
  */
 /**
  * @typedef {{ type: "hole", symbol: string, channel: Topic, from: number, to: number }} Hole of this client: the events with the
@@ -80,7 +81,7 @@
 
 /** @typedef {Trade | Quote | BarMessage | Correction | Cancel} Event */
 /** @typedef {Event | Day | Gap} Numbered */
-/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye | FeedState} ServerMessage */
+/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Epoch | Goodbye | FeedState} ServerMessage */
 /** @typedef {ServerMessage | Open | Reset | Hole | Suspect} Message */
 /** @typedef {Channel | "day" | "gap"} Topic */
 
@@ -118,6 +119,7 @@ const NUMBERS = {
   pong: ["offset"],
   auth_expiring: ["expires_at"],
   status: ["offset", "file_ts", "from", "to"],
+  epoch: ["offset"],
 };
 
 /** Numbers that a message may lack; a snapshot those that its symbol does not have yet, or that the client's key does not include. */
@@ -125,7 +127,7 @@ const OPTIONAL = [
   "ts", "price", "size", "bid", "bid_size", "ask", "ask_size", "open", "high", "low", "prev_close", "volume", "skipped", "heartbeat_ms", "retry_after_ms", "expires_at",
 ];
 /** The word that a message must have. @type {Readonly<Record<string, string>>} */
-const WORDS = { welcome: "epoch", goodbye: "reason", error: "code", auth: "name" };
+const WORDS = { welcome: "epoch", epoch: "epoch", goodbye: "reason", error: "code", auth: "name" };
 /** The types of the keys of an answer over HTTP. @type {Readonly<Record<keyof PollAnswer, string>>} */
 const ANSWER_TYPES = { epoch: "string", offset: "number", cursor: "string", recovered: "boolean", messages: "object" };
 

@@ -373,6 +373,8 @@ export class Client {
     const passed = [];
     let isWhole = true;
     for (const message of messages) {
+      // What the control may report concerns what follows.
+      if (message.type === "epoch" && passed.length > 0) this.#audience.emit(passed.splice(0), received_us);
       const isShown = link.control(message);
       const verdict = this.#place.gate.judge(message, source);
       isWhole = verdict !== "hole";

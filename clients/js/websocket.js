@@ -135,6 +135,9 @@ export class WebSocketLink {
       case "heartbeat":
         this.#settle(message.offset);
         return true;
+      case "epoch":
+        this.#onEpoch(message);
+        return true;
       case "goodbye":
         this.#retry_after_ms = message.retry_after_ms;
         return true;
@@ -171,6 +174,16 @@ export class WebSocketLink {
     this.#renewal_id = null;
     clearTimeout(this.#renewal_timer);
     if (!this.#hasLeft) this.#renewal_timer = setTimeout(() => this.#renew(), RENEW_MS);
+  }
+
+  /** @param {import("./protocol.js").Epoch} message */
+  #onEpoch(message) {
+    const { place } = this.#core;
+    // What is to be resumed is of the time before; the answer to the request brings snapshots.
+    if (message.moved) for (const { group, isResumed } of this.#pending.values()) if (isResumed) for (const symbol of group.symbols) place.gate.forget(symbol, group.channels);
+    place.moveTo(message, this, [...place.wishes.wanted.keys()]);
+    if (place.cursor) place.reached(message.offset, true);
+    this.#begun_offset = message.offset;
   }
 
   /** @param {import("./protocol.js").Subscribed} answer */

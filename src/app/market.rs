@@ -16,7 +16,7 @@ use crate::feed::simulated::{SimulatedSource, Simulator, SimulatorConfig};
 use crate::feed::state::{MarketState, StateLock};
 use crate::feed::{
     Attach, AttachDelayed, DelayGate, DelayLine, DelayParts, Feed, FeedConfig, FeedKind, FeedOrder, FeedParts,
-    Sequencer, Source,
+    LocalLog, Receivers, Sequencer, Source,
 };
 use crate::history::{Archive, ArchiveReader, History, LastValues, PastSource, Series, past_of};
 use crate::hub::HubConfig;
@@ -313,16 +313,14 @@ pub(super) fn run<S: Source + Send>(
         metrics: metrics.clone(),
     };
     let (recorder, receiver) = start_recorder(parts)?.unzip();
+    let receivers = Receivers::new(history.clone().recipient(), history.clone().recipient(), lines, metrics.clone());
     let mut feed = Feed::new(FeedParts {
         source,
         sequencer: Sequencer::new(table.clone(), open, days, last, start),
         clock,
         interval: settings.feed.step(),
         market: market_clock.clone(),
-        history: history.clone().recipient(),
-        history_restarts: history.clone().recipient(),
-        head: head.clone(),
-        delayed: lines,
+        log: LocalLog::new(receivers, head.clone(), metrics.clone()),
         door,
         metrics,
     });

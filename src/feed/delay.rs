@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use actix::{Message, Recipient};
 
 use crate::domain::Timestamp;
-use crate::feed::{Batch, send_to_hubs};
+use crate::feed::Batch;
+use crate::feed::receivers::send_to_hubs;
 use crate::metrics::SharedMetrics;
 
 /// Asks a hub to end all its sessions. Answered when the last one has left.

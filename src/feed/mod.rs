@@ -4,12 +4,14 @@
 mod config;
 mod control;
 mod delay;
+mod event_log;
 #[cfg(test)]
 mod growth_test;
 mod newcomers;
 mod notices;
 mod opening;
 pub mod publish;
+mod receivers;
 mod record;
 pub mod replay;
 mod sequencer;
@@ -17,9 +19,7 @@ pub mod simulated;
 mod source;
 pub mod state;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult, Recipient};
@@ -33,9 +33,11 @@ use publish::Door;
 pub use config::{FeedConfig, FeedKind, OnBadRecord, OnLate};
 pub use control::{Counted, FeedError, FeedOrder, FeedStatus, ReplayStatus};
 pub use delay::{AttachDelayed, DelayGate, DelayLine, DelayParts, Evict};
+pub use event_log::{Entry, LocalLog, Log};
 pub use newcomers::Newcomers;
 pub use notices::Notice;
 pub use opening::{Opening, Restart};
+pub use receivers::Receivers;
 pub use record::RecordConfig;
 pub use replay::ReplaySource;
 pub use sequencer::Sequencer;
@@ -65,9 +67,6 @@ pub struct Attach {
     pub notices: Option<Recipient<Notice>>,
 }
 
-/// A hub: its mailboxes are one.
-type Attached = (Recipient<Batch>, (Option<Recipient<Restart>>, Option<Recipient<Notice>>));
-
 impl Message for Restart {
     type Result = ();
 }
@@ -81,34 +80,25 @@ impl Message for FeedOrder {
 }
 
 /// Publishes the events of a source when they are due: see [`Feed::new`].
-pub struct Feed<S> {
+pub struct Feed<S, L = LocalLog> {
     source: S,
     sequencer: Sequencer,
     clock: Arc<dyn Clock>,
     /// Time between two steps.
     interval: Duration,
     market: Arc<MarketClock>,
-    history: Recipient<Batch>,
-    history_restarts: Recipient<Restart>,
-    hubs: Vec<Attached>,
-    /// The delayed streams.
-    delayed: Vec<DelayLine>,
+    /// Gets what is published, in order, and passes it on.
+    log: L,
     /// Lets in the events of publishers; `None` if the feed has another source.
     door: Option<Door>,
-    /// Batches that the history's full mailbox refused, oldest first. No receiver gets a later one before the history has
-    /// accepted these, and nothing is published meanwhile: they are those of one step, or of one request of a publisher.
-    refused: VecDeque<Batch>,
-    /// A restart that the history's full mailbox refused, likewise.
-    restarting: Option<Restart>,
     notices: Notices,
     /// The counts of the files of a replay that `metrics` has.
     counted: ReplayCounts,
-    head: Arc<AtomicU64>,
     metrics: SharedMetrics,
 }
 
 /// The components of a [`Feed`].
-pub struct FeedParts<S> {
+pub struct FeedParts<S, L> {
     /// Generates the events.
     pub source: S,
     /// Numbers the events.
@@ -119,26 +109,18 @@ pub struct FeedParts<S> {
     pub interval: Duration,
     /// Gets the market's time in each step.
     pub market: Arc<MarketClock>,
-    /// Receives every batch, before any hub.
-    pub history: Recipient<Batch>,
-    /// Receives what takes the place of everything before, in the same order.
-    pub history_restarts: Recipient<Restart>,
-    /// Set to the offset of the newest event before any receiver gets the event.
-    pub head: Arc<AtomicU64>,
-    /// The delayed streams.
-    pub delayed: Vec<DelayLine>,
+    /// Gets what is published.
+    pub log: L,
     /// Lets in the events of publishers; `None` if the feed has another source.
     pub door: Option<Door>,
     /// Counters.
     pub metrics: SharedMetrics,
 }
 
-impl<S: Source> Feed<S> {
+impl<S: Source, L: Log> Feed<S, L> {
     /// Returns a feed that begins to publish when it is started as an actor.
-    pub fn new(parts: FeedParts<S>) -> Self {
-        let FeedParts { mut source, sequencer, clock, interval, market, history, history_restarts, .. } = parts;
-        let FeedParts { head, delayed, door, metrics, .. } = parts;
-        let (hubs, refused, restarting) = (Vec::new(), VecDeque::new(), None);
+    pub fn new(parts: FeedParts<S, L>) -> Self {
+        let FeedParts { mut source, sequencer, clock, interval, market, log, door, metrics } = parts;
         let notices = Notices::new(source.told_state());
         Self {
             source,
@@ -146,23 +128,17 @@ impl<S: Source> Feed<S> {
             clock,
             interval,
             market,
-            history,
-            history_restarts,
-            hubs,
-            delayed,
+            log,
             door,
-            refused,
-            restarting,
             notices,
             counted: ReplayCounts::default(),
-            head,
             metrics,
         }
     }
 
     /// Adds a receiver of batches before the first event.
-    pub fn attach(&mut self, Attach { batches, restarts, notices }: Attach) {
-        self.hubs.push((batches, (restarts, notices)));
+    pub fn attach(&mut self, attach: Attach) {
+        self.log.attach(attach);
     }
 
     /// Publishes the events that are due, and updates the gauges.
@@ -170,8 +146,10 @@ impl<S: Source> Feed<S> {
         let reading = self.clock.read();
         self.source.tick(reading);
         let batches_max = if self.source.is_unpaced() { STEP_BATCHES_MAX } else { 1 };
-        let mut goes_on = self.restart();
-        if goes_on && self.flush() {
+        // What the log does not take yet comes first.
+        let mut goes_on = self.flush();
+        if goes_on {
+            self.restart();
             self.tell_state(false);
             // Before the first event after the silence.
             if let Some(gap) = self.source.take_gap()
@@ -183,13 +161,11 @@ impl<S: Source> Feed<S> {
         for _ in 0..batches_max {
             goes_on = goes_on && self.publish_due();
         }
-        if self.refused.is_empty() {
+        if self.flush() {
             self.tell_state(true);
         }
         self.market.set(reading, self.source.now(), self.source.speed());
-        for line in &mut self.delayed {
-            line.step(self.source.held());
-        }
+        self.log.step(self.source.held());
         if let Some(counted) = self.source.counted().filter(|counted| *counted != self.counted) {
             self.metrics.count_replay(&std::mem::replace(&mut self.counted, counted), &counted);
         }
@@ -221,7 +197,7 @@ impl<S: Source> Feed<S> {
         }
         if !due.is_empty() {
             self.metrics.events_published.inc_by(due.len() as u64);
-            is_full &= self.record(Batch(due.into()));
+            is_full &= self.append(Entry::Batch(Batch(due.into())));
         }
         is_full
     }
@@ -234,28 +210,12 @@ impl<S: Source> Feed<S> {
         behind.max(unrecorded) > HUB_BEHIND_MAX
     }
 
-    /// After a seek: the market goes on from another time, under another epoch, with other values and bars. Returns whether events may
-    /// follow: not before the history knows of it.
-    fn restart(&mut self) -> bool {
+    /// After a seek: the market goes on from another time, under another epoch, with other values and bars.
+    fn restart(&mut self) {
         if let Some(opening) = self.source.take_opening() {
-            self.restarting = Some(Restart::new(self.sequencer.restart(&opening), opening));
-            self.refused.clear();
+            let restart = Restart::new(self.sequencer.restart(&opening), opening);
+            self.append(Entry::Restart(restart));
         }
-        let Some(restart) = self.restarting.take() else { return true };
-        self.head.store(self.sequencer.offset(), Ordering::Release);
-        self.metrics.set_feed_offset(self.sequencer.offset());
-        if self.history_restarts.try_send(restart.clone()).is_err() {
-            self.metrics.history_mailbox_full.inc();
-            self.restarting = Some(restart);
-            return false;
-        }
-        for restarts in self.hubs.iter().filter_map(|(_, (restarts, _))| restarts.as_ref()) {
-            // A hub whose mailbox is full finds the hole in the offsets, and reads the state from the history.
-            if let Err(actix::dev::SendError::Full(_)) = restarts.try_send(restart.clone()) {
-                self.metrics.hub_mailbox_full.inc();
-            }
-        }
-        true
     }
 
     /// Tells the clients of another state. Of the end only when the last bars have closed.
@@ -266,39 +226,20 @@ impl<S: Source> Feed<S> {
         }
     }
 
-    /// Sends a notice to the hubs. One with a full mailbox leaves it out.
-    fn tell(&self, status: FeedStatus) {
-        let notice = Notice(Arc::new(status));
-        for notices in self.hubs.iter().filter_map(|(_, (_, notices))| notices.as_ref()) {
-            if let Err(actix::dev::SendError::Full(_)) = notices.try_send(notice.clone()) {
-                self.metrics.hub_mailbox_full.inc();
-            }
-        }
+    /// Tells the clients of this state, after everything that has been published.
+    fn tell(&mut self, status: FeedStatus) {
+        self.append(Entry::Notice(Notice(Arc::new(status))));
     }
 
-    /// Sends the batch to the history and then to every hub. Returns false, and keeps the batch, if the history's
-    /// mailbox is full.
-    fn record(&mut self, batch: Batch) -> bool {
-        self.head.store(self.sequencer.offset(), Ordering::Release);
-        self.metrics.set_feed_offset(self.sequencer.offset());
-        self.refused.push_back(batch);
+    /// Publishes the entry. Returns false if the log takes no more for now.
+    fn append(&mut self, entry: Entry) -> bool {
+        self.log.append(entry);
         self.flush()
     }
 
-    /// Sends the batches that were kept; returns whether none is left.
+    /// Returns whether the log takes more.
     fn flush(&mut self) -> bool {
-        while let Some(batch) = self.refused.pop_front() {
-            if self.history.try_send(batch.clone()).is_err() {
-                self.metrics.history_mailbox_full.inc();
-                self.refused.push_front(batch);
-                return false;
-            }
-            send_to_hubs(&mut self.hubs, &batch, &self.metrics);
-            for line in &mut self.delayed {
-                line.push(batch.clone(), self.source.held());
-            }
-        }
-        true
+        self.log.flush(self.source.held())
     }
 
     /// Continues from the present, if the market is late by more than it may catch up.
@@ -314,20 +255,7 @@ impl<S: Source> Feed<S> {
     }
 }
 
-/// Sends the batch to every hub. A hub with a full mailbox misses it, detects the hole in the offsets, and reads the events from the
-/// history. A hub that has stopped is removed.
-fn send_to_hubs<T>(hubs: &mut Vec<(Recipient<Batch>, T)>, batch: &Batch, metrics: &SharedMetrics) {
-    hubs.retain(|(hub, _)| match hub.try_send(batch.clone()) {
-        Ok(()) => true,
-        Err(actix::dev::SendError::Full(_)) => {
-            metrics.hub_mailbox_full.inc();
-            true
-        }
-        Err(actix::dev::SendError::Closed(_)) => false,
-    });
-}
-
-impl<S: Source> Actor for Feed<S> {
+impl<S: Source, L: Log> Actor for Feed<S, L> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -335,7 +263,7 @@ impl<S: Source> Actor for Feed<S> {
     }
 }
 
-impl<S: Source> Handler<Attach> for Feed<S> {
+impl<S: Source, L: Log> Handler<Attach> for Feed<S, L> {
     type Result = ();
 
     fn handle(&mut self, attach: Attach, _: &mut Self::Context) {
@@ -343,7 +271,7 @@ impl<S: Source> Handler<Attach> for Feed<S> {
     }
 }
 
-impl<S: Source> Handler<FeedOrder> for Feed<S> {
+impl<S: Source, L: Log> Handler<FeedOrder> for Feed<S, L> {
     type Result = MessageResult<FeedOrder>;
 
     fn handle(&mut self, order: FeedOrder, _: &mut Self::Context) -> Self::Result {
@@ -351,19 +279,17 @@ impl<S: Source> Handler<FeedOrder> for Feed<S> {
         self.source.tick(self.clock.read());
         let obeyed = match order {
             FeedOrder::Tell => Ok(()),
-            FeedOrder::Seek(_) if !self.delayed.is_empty() => Err(FeedError::Delayed),
+            FeedOrder::Seek(_) if self.log.has_delayed() => Err(FeedError::Delayed),
             order => self.source.obey(order),
         };
         MessageResult(obeyed.map(|()| self.source.status()))
     }
 }
 
-impl<S: Source> Handler<AttachDelayed> for Feed<S> {
+impl<S: Source, L: Log> Handler<AttachDelayed> for Feed<S, L> {
     type Result = ();
 
     fn handle(&mut self, attach: AttachDelayed, _: &mut Self::Context) {
-        if let Some(line) = self.delayed.iter_mut().find(|line| line.delay_ms() == attach.delay_ms) {
-            line.attach(attach);
-        }
+        self.log.attach_delayed(attach);
     }
 }

@@ -5,6 +5,7 @@ mod archive;
 mod bars;
 mod config;
 mod compact_bar;
+mod epochs;
 mod offsets;
 mod past;
 mod reading;
@@ -32,6 +33,7 @@ pub use archive::{Archive, ArchiveReader, ReaderGone};
 pub use bars::{BarRead, Bars};
 pub use compact_bar::CompactBar;
 pub use config::{BarBounds, HistoryConfig};
+pub use epochs::Epochs;
 pub use offsets::Offsets;
 pub use past::{PastSource, Series, past_of};
 pub use reading::{Row, Standing, Tick, Window};
@@ -81,7 +83,7 @@ impl Handler<Restart> for History {
     type Result = ();
 
     fn handle(&mut self, restart: Restart, _: &mut Self::Context) {
-        self.values = LastValues::restarted(&restart);
+        self.values.restart(&restart);
         self.archive.restart(&restart);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::{Snapshot, SymbolId};
 use crate::feed::Restart;
+use crate::history::Epochs;
 use crate::protocol::Publication;
 
 /// The state of every symbol directly after the event [`Self::offset`].
@@ -14,24 +15,38 @@ pub struct LastValues {
     /// The state of a symbol without values.
     empty: Arc<Snapshot>,
     offset: u64,
-    epoch: Option<Arc<str>>,
+    epochs: Epochs,
 }
 
 impl LastValues {
     /// Returns the values before the first event: one snapshot per symbol of the table. Symbols that are added later begin without values.
     pub fn new(snapshots: Vec<Snapshot>) -> Self {
-        Self { snapshots: snapshots.into_iter().map(Arc::new).collect(), empty: Arc::default(), offset: 0, epoch: None }
+        let snapshots = snapshots.into_iter().map(Arc::new).collect();
+        Self { snapshots, empty: Arc::default(), offset: 0, epochs: Epochs::default() }
     }
 
-    /// Returns the values after a restart.
+    /// Returns the values after a restart of a stream of which nothing else is known.
     pub fn restarted(restart: &Restart) -> Self {
-        let snapshots = restart.opening.snapshots.iter().copied().map(Arc::new).collect();
-        Self { snapshots, empty: Arc::default(), offset: restart.offset, epoch: Some(restart.epoch.clone()) }
+        let mut values = Self::new(Vec::new());
+        values.restart(restart);
+        values
+    }
+
+    /// Replaces the values by those after a restart.
+    pub fn restart(&mut self, restart: &Restart) {
+        self.snapshots = restart.opening.snapshots.iter().copied().map(Arc::new).collect();
+        self.offset = restart.offset;
+        self.epochs.begin(restart.epoch.clone(), restart.offset, true);
     }
 
     /// Returns the name of the stream since its last restart; `None` before the first one.
     pub fn epoch(&self) -> Option<&Arc<str>> {
-        self.epoch.as_ref()
+        self.epochs.name()
+    }
+
+    /// Returns the names of the stream up to here.
+    pub fn epochs(&self) -> &Epochs {
+        &self.epochs
     }
 
     /// Returns the offset of the newest event applied.

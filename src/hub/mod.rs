@@ -102,7 +102,9 @@ impl Hub {
     fn catch_up(&self, values: LastValues, ring: Ring) {
         let mut router = self.router.borrow_mut();
         let (offset, newest) = (router.offset(), router.newest());
+        let has_restarted = values.epoch() != router.newest_epoch();
         if !router.is_overrun()
+            && !has_restarted
             && let Some(missed) = ring.batches_after(newest, newest)
         {
             missed.for_each(|batch| router.accept(batch.clone()));
@@ -151,12 +153,18 @@ impl Actor for Hub {
 impl Handler<Restart> for Hub {
     type Result = ();
 
-    /// The market has moved to another time: sessions that go on would take its values for changes.
-    fn handle(&mut self, restart: Restart, _: &mut Self::Context) {
+    /// The market has moved to another time, which sessions learn in its place of the stream.
+    fn handle(&mut self, restart: Restart, ctx: &mut Self::Context) {
         let mut router = self.router.borrow_mut();
-        router.end_all(&End { reason: CloseReason::MarketMoved, retry_after_ms: None }, Instant::now());
-        let ring = Ring::new(router.shared().ring.borrow().capacity());
-        router.restart(LastValues::restarted(&restart), ring);
+        let next = router.newest() + 1;
+        if restart.offset == next {
+            router.expect(restart);
+            self.arrived.notify_one();
+        } else if restart.offset > next {
+            router.config().metrics.hub_holes.inc();
+            drop(router);
+            self.recover(ctx);
+        }
     }
 }
 

@@ -74,6 +74,7 @@ impl Session {
         self.set_payer(payer);
         let rights = self.rights_of(&identity);
         self.playback.iter().for_each(|playback| playback.show(rights.channels));
+        self.router.borrow_mut().show(self.key, rights.channels);
         let (has_lost, gained) = self.adapt(&rights, now);
         let awaited = self.holder.as_mut().and_then(|holder| {
             holder.set_client(identity, rights);

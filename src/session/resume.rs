@@ -69,14 +69,11 @@ impl Session {
         Ok(Begun { recovered: recovered == Some(true), offset })
     }
 
-    /// Returns the cursor's offset if no event after it is lost: the cursor is of this process and not of the future, the ring
+    /// Returns the cursor's offset if no event after it is lost: the cursor is of this stream and not of the future, the ring
     /// goes back to it, and so do the active subscriptions to these channels, of which nothing was skipped since.
     fn recoverable(&self, known: &[Option<SymbolId>], wanted: &Subscribe, cursor: &Cursor) -> Option<u64> {
         let (channels, offset) = (wanted.channels, cursor.offset);
-        let kept = {
-            let router = self.router.borrow();
-            *cursor.epoch == *router.epoch() && router.remembers(offset)
-        };
+        let kept = self.router.borrow().admits(cursor);
         let has_hole = self.has_hole_after(offset, known, channels, wanted.mode);
         (kept && self.goes_back_to(offset, known, channels) && !has_hole).then_some(offset)
     }

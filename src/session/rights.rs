@@ -40,6 +40,7 @@ impl Session {
         let nobody = Identity::nobody();
         let identity = if is_here { identity } else { &nobody };
         let rights = self.rights_of(identity);
+        self.router.borrow_mut().show(self.key, rights.channels);
         let may_have_all = rights.has_every_symbol() && identity.entitlement().has_every_channel();
         let is_anybody = may_have_all && rights.symbols_max == 0 && !identity.has_key();
         let holder = || Holder {

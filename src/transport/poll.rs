@@ -65,7 +65,8 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
 
     // In mode `latest` there is at most one event of each topic.
     let events_max = if wanted.mode == Mode::All { EVENTS_MAX } else { usize::MAX };
-    let mut page = Page::new(session.outbox(), events_max);
+    let epoch = worker.router.borrow().epoch();
+    let mut page = Page::new(session.outbox(), epoch, events_max);
     let mut cursor = page.read_missed(&session, begun).await;
     if wait_ms > 0 && page.elements.is_empty() && begun.recovered && cursor.is_some() {
         let waiting = Waiting::begin(worker);
@@ -89,7 +90,7 @@ pub(super) async fn poll(request: HttpRequest) -> Result<HttpResponse, Problem> 
         begun.offset
     });
     worker.metrics().events_delivered.inc_by(page.events as u64);
-    let head = head(worker, offset, begun.recovered);
+    let head = head(&page.epoch, offset, begun.recovered);
     let answer = pieces::begin(page.into_pieces(head, account.clone()));
     pieces::json(&request, answer, account)
 }
@@ -120,14 +121,16 @@ impl Element {
 /// The messages of one response.
 struct Page {
     outbox: SharedOutbox,
+    /// The name of the stream after the messages.
+    epoch: Arc<str>,
     elements: Vec<Element>,
     events: usize,
     events_max: usize,
 }
 
 impl Page {
-    fn new(outbox: &SharedOutbox, events_max: usize) -> Self {
-        Self { outbox: outbox.clone(), elements: Vec::new(), events: 0, events_max }
+    fn new(outbox: &SharedOutbox, epoch: Arc<str>, events_max: usize) -> Self {
+        Self { outbox: outbox.clone(), epoch, elements: Vec::new(), events: 0, events_max }
     }
 
     fn forget(&mut self) {
@@ -214,6 +217,9 @@ impl Sink for Page {
     fn control(&mut self, _: Control) {}
 
     fn message(&mut self, message: &ServerMessage) {
+        if let ServerMessage::Epoch { epoch, .. } = message {
+            self.epoch = epoch.clone();
+        }
         self.elements.push(Element::Message(message.clone()));
     }
 
@@ -245,9 +251,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn head(worker: &Worker, offset: u64, recovered: bool) -> String {
-    let epoch = worker.router.borrow().epoch().to_string();
-    let cursor = Cursor { epoch, offset };
+fn head(epoch: &str, offset: u64, recovered: bool) -> String {
+    let cursor = Cursor { epoch: epoch.into(), offset };
     format!(
         r#"{{"epoch":"{}","offset":{offset},"cursor":"{cursor}","recovered":{recovered},"messages":["#,
         cursor.epoch

@@ -208,6 +208,9 @@ export class Link {
       if (message.type === "pong") {
         this.clock.add(message.ts, message.server_ts, received_us);
         this.#liveness.answered(message.ts / 1_000 - performance.timeOrigin);
+      } else if (message.type === "epoch") {
+        // The time of the market is another one now.
+        if (message.moved && this.#client.status.transport === "websocket") this.#ping();
       } else if (message.type === "lag") {
         this.#lag_until_ms = performance.now() + LAG_SHOWN_MS;
         this.#setStatus({ state: "stale", silent_since_ms: null, skipped: message.skipped });

@@ -180,6 +180,10 @@ export class Market {
         this.epoch = message.epoch;
         this.#handlers.onOpen();
         break;
+      case "epoch":
+        if (message.moved) this.now_us = 0;
+        this.epoch = message.epoch;
+        break;
       case "reset":
         this.#reset(message.symbols.includes(EVERY) ? null : new Set(message.symbols));
         break;

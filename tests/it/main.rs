@@ -148,6 +148,7 @@ mod replay_notices;
 mod replay_private;
 mod replay_private_limits;
 mod replay_private_server;
+mod replay_seek;
 mod replay_start;
 mod rest;
 mod sdk_alpaca;

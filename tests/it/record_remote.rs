@@ -330,6 +330,25 @@ async fn lag_and_void_cursors_are_lines_of_the_recording() {
 }
 
 #[actix_web::test]
+async fn a_market_that_moves_to_another_time_is_another_file_without_a_gap() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = Folder::new();
+    let recorder = Recorder::start(&format!("ws://{}/ws", listener.local_addr().unwrap()), &folder, &[]);
+    let trade = |offset: u64| json!({"type": "trade", "symbol": "SPY", "seq": offset, "offset": offset, "ts": offset, "price": 1.0, "size": 1});
+    let snapshot =
+        |offset: u64| json!({"type": "snapshot", "symbol": "SPY", "offset": offset, "seq": {"trades": offset}});
+    let subscribed = json!({"type": "subscribed", "id": 1, "subscriptions": []});
+    let epoch = json!({"type": "epoch", "epoch": "two", "offset": 12, "moved": true});
+    serve(&listener, "one", json!([subscribed, snapshot(10), trade(11), epoch, snapshot(12), trade(13)])).await;
+    let request = serve(&listener, "two", json!([])).await;
+    assert_eq!(request["after"], json!({"epoch": "two", "offset": 13}));
+    assert_eq!(recorder.end("INT").await.stdout, "2 events recorded in 2 files, 0 gaps\n");
+    let files = recordings(folder.root());
+    let begun: Vec<_> = files.iter().map(|file| (&file.lines[0]["epoch"], &file.lines[0]["offset"])).collect();
+    assert_eq!(begun, [(&json!("one"), &json!(10)), (&json!("two"), &json!(12))]);
+}
+
+#[actix_web::test]
 async fn a_recorder_whose_disk_is_full_at_the_end_says_how_much_it_has_and_fails() {
     let (own, folder) = (Folder::new(), Folder::new());
     let server = recording_itself(&own);

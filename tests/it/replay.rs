@@ -45,16 +45,16 @@ pub(crate) fn replaying_spy(settings: &mut Settings) {
     settings.feed.replay.symbol = "SPY".into();
 }
 
-async fn order(server: &TestServer, order: &str) -> Answer {
+pub(crate) async fn order(server: &TestServer, order: &str) -> Answer {
     request(server.address, Method::POST, &format!("/api/v1/feed/{order}"), &[]).await
 }
 
-async fn status(server: &TestServer) -> Value {
+pub(crate) async fn status(server: &TestServer) -> Value {
     get(server.address, "/api/v1/feed").await.json()
 }
 
 /// Waits until the feed is in this state.
-async fn until_state(server: &TestServer, wanted: &str) -> Value {
+pub(crate) async fn until_state(server: &TestServer, wanted: &str) -> Value {
     patiently(wanted, async {
         loop {
             let status = status(server).await;
@@ -77,7 +77,7 @@ impl File {
         Self(path)
     }
 
-    fn ticks(name: &str, count: i64, step: i64) -> Self {
+    pub(crate) fn ticks(name: &str, count: i64, step: i64) -> Self {
         Self::new(name, &Self::ticks_text(count, step))
     }
 
@@ -219,64 +219,6 @@ async fn the_stream_is_the_same_at_every_speed_and_with_any_number_of_workers() 
         digests.insert(digest(&messages));
     }
     assert_eq!(digests.len(), 1, "{digests:?}");
-}
-
-#[actix_web::test]
-async fn two_clients_see_a_pause_a_step_and_a_seek_back_and_an_old_cursor_leads_to_snapshots() {
-    let file = File::ticks("seek", 600, 1_000_000);
-    let server = spawn_app(|settings| replaying(settings, &[file.name()]));
-    let mut clients = [Client::connect(server.address).await, Client::connect(server.address).await];
-    for client in &mut clients {
-        client.subscribe(&["*"], &["trades", "quotes"]).await;
-    }
-    let paused = status(&server).await;
-    assert_eq!(
-        (&paused["state"], &paused["kind"], &paused["paused"]),
-        (&json!("paused"), &json!("replay"), &json!(true))
-    );
-    assert_eq!(order(&server, "step?events=3").await.status, 200);
-    let mut seen = Vec::new();
-    for client in &mut clients {
-        seen.push(client.events(3).await);
-    }
-    assert_eq!(seen[0], seen[1]);
-    assert_eq!(status(&server).await["file_ts"], BEGIN + 2_000_000);
-    let cursor = json!({"epoch": clients[0].welcome["epoch"], "offset": 3});
-
-    assert_eq!(order(&server, "resume").await.status, 200);
-    until_state(&server, "ended").await;
-    assert_eq!(order(&server, "pause").await.status, 200);
-    assert_eq!(order(&server, &format!("seek?ts={}", BEGIN + 60_000_000)).await.status, 200);
-    for client in &mut clients {
-        assert_eq!(client.read_to_end().await.1, Some((4007, "the market goes on from another time".into())));
-    }
-    let sought = until_state(&server, "paused").await;
-    assert_eq!(sought["file_ts"], BEGIN + 60_000_000);
-    let mut seen = Vec::new();
-    for _ in 0..2 {
-        let mut client = Client::connect(server.address).await;
-        let request =
-            json!({"action": "subscribe", "symbols": ["AA", "BB"], "channels": ["trades", "quotes"], "after": cursor});
-        let answer = client.ask(request).await.pop().unwrap();
-        assert_eq!(answer["recovered"], false);
-        clients[seen.len()] = client;
-        seen.push(());
-    }
-    let snapshots = get(server.address, "/api/v1/snapshot").await.json();
-    let at = |symbol: usize| snapshots["snapshots"][symbol]["ts"].as_i64().unwrap();
-    assert!(at(0) < BEGIN + 60_000_000 && at(1) < BEGIN + 60_000_000, "{snapshots}");
-    let minutes = get(server.address, "/api/v1/bars?symbol=AA&interval=1m&limit=100").await.json();
-    assert_eq!(minutes["bars"].as_array().unwrap().len(), 1, "one minute has passed: {minutes}");
-    assert_eq!(minutes["offset"], snapshots["offset"], "bars and snapshots join at once");
-    assert_eq!(order(&server, "step?events=2").await.status, 200);
-    let mut seen = Vec::new();
-    for client in &mut clients {
-        seen.push(client.events(2).await);
-    }
-    assert_eq!(seen[0], seen[1]);
-    let times: Vec<_> =
-        seen[0].iter().filter(|message| is_event(message)).map(|event| event["ts"].as_i64().unwrap() - BEGIN).collect();
-    assert_eq!(times, [60_000_000, 61_000_000], "the first event at the time of the seek follows");
 }
 
 #[actix_web::test]

@@ -51,6 +51,43 @@ test("a topic without a past, or of another run of the server, has no cursor", (
   assert.deepEqual(resets, [{ type: "reset", symbols: ["*"], reason: "restarted" }]);
 });
 
+test("a market that has moved is a reset for all lines once, and each line brings its snapshots; numbers and announced holes go on", () => {
+  /** @type {Reset[]} */
+  const resets = [];
+  const place = reached(100, (reset) => resets.push(reset));
+  place.gate.judge({ type: "lag", skipped: 2, since_offset: 101 });
+  const epoch = /** @type {const} */ ({ type: "epoch", epoch: "e2", offset: 110, moved: true });
+  for (const line of ["first", "second"]) place.moveTo(epoch, line, ["AAPL", "MSFT"]);
+  assert.deepEqual(resets, [{ type: "reset", symbols: ["*"], reason: "moved" }]);
+  assert.deepEqual(place.cursor, { epoch: "e2", offset: 100 }, "the server refuses it until each line has got on");
+  for (const line of ["first", "second"]) {
+    assert.equal(place.gate.judge(snapshot({ trades: 59 }, { offset: 110 }), line), "pass");
+    assert.equal(place.gate.judge(snapshot({ trades: 59 }, { offset: 110 }), line), "drop", "nobody has asked for a second one");
+  }
+  assert.equal(place.gate.judge(trade(60, 111)), "pass", "the lag has announced 58 and 59");
+  assert.equal(place.gate.judge(trade(62, 113)), "hole");
+});
+
+test("a symbol whose values of another time an ended connection was to bring begins with a snapshot", () => {
+  const place = reached();
+  place.gate.await(["MSFT"], ["trades"]);
+  place.wishes.add(["MSFT"], ["trades"], { mode: "all" });
+  place.gate.judge({ ...snapshot({ trades: 9 }), symbol: "MSFT" });
+  place.moveTo({ type: "epoch", epoch: "e2", offset: 110, moved: true }, "socket", ["AAPL", "MSFT"]);
+  place.reached(110, true);
+  assert.equal(place.gate.judge(snapshot({ trades: 57 }, { offset: 110 }), "socket"), "pass");
+  place.gate.disconnect();
+  assert.deepEqual([place.afterOf("AAPL", ["trades"], "all"), place.afterOf("MSFT", ["trades"], "all")], [110, null]);
+});
+
+test("a stream that only has another name goes on", () => {
+  const place = reached(100, () => assert.fail("nothing is lost"));
+  place.moveTo({ type: "epoch", epoch: "e2", offset: 110 }, "line", ["AAPL"]);
+  assert.deepEqual(place.cursor, { epoch: "e2", offset: 100 });
+  assert.equal(place.gate.judge(snapshot({ trades: 57 }), "line"), "drop");
+  assert.equal(place.gate.judge(trade(58, 111)), "pass");
+});
+
 test("a snapshot that an ended connection was to bring is not awaited from the next one", () => {
   const place = reached();
   place.gate.await(["AAPL"], ["trades"]);
@@ -109,6 +146,30 @@ test("a connection that is lost after the snapshots and before the first pong is
   const seen = [];
   for await (const message of messages) seen.push(message.type === "trade" ? message.seq : message.type);
   assert.deepEqual(seen.filter((each) => each !== "open" && each !== "subscribed" && each !== "welcome"), ["snapshot", 58, 59]);
+});
+
+test("a market that moves before a topic is resumed is told once, and the topic begins with a snapshot", async () => {
+  const { client, socket, answer } = await subscribing();
+  /** @type {string[]} */
+  const seen = [];
+  client.on("message", (message) => {
+    if (message.type === "reset") seen.push(message.reason);
+    else if (message.type === "snapshot" || message.type === "trade") seen.push(`${message.type} ${message.offset}`);
+  });
+  const moved = { type: "epoch", epoch: "e2", offset: 110, moved: true };
+  socket.say(answer, snapshot({ trades: 57 }), { type: "heartbeat", offset: 104 });
+  client.reconnect();
+  Socket.all[1].say(welcome, moved);
+  // It is lost before the answer.
+  client.reconnect();
+  Socket.all[2].say({ ...welcome, epoch: "e2", offset: 112 });
+  const [{ id, after }] = Socket.all[2].sent;
+  assert.equal(after, undefined);
+  Socket.all[2].say({ ...answer, id }, snapshot({ trades: 59 }, { offset: 112 }), trade(60, 113));
+  // As it is, on a connection that has everything.
+  Socket.all[2].say({ ...moved, epoch: "e3", offset: 114 }, snapshot({ trades: 60 }, { offset: 114 }), trade(61, 115), { type: "heartbeat", offset: 116 });
+  assert.deepEqual(seen, ["snapshot 100", "moved", "snapshot 112", "trade 113", "moved", "snapshot 114", "trade 115"]);
+  assert.deepEqual(client.cursor, { epoch: "e3", offset: 116 });
 });
 
 test("a subscription to every symbol is resumed after a later answer, as answers come in order", async () => {

@@ -48,7 +48,9 @@ export declare class Gate {
     await(symbols: readonly string[], channels: Iterable<Topic>, source?: unknown): void;
     /** Expects snapshots of symbols that `"*"` has not included so far. @param {unknown} [source] what brings them */
     extend(source?: unknown): void;
-    /** Expects nothing that an ended connection has not sent. */
+    /** Expects another snapshot of each of these symbols (`"*"`: of all that are known), which begins no topic: the market has moved to another time. @param {readonly string[]} symbols @param {unknown} source what brings them */
+    move(symbols: readonly string[], source: unknown): void;
+    /** Expects nothing that an ended connection has not sent. A symbol that was not shown after a move is not resumed: it begins with a snapshot. */
     disconnect(): void;
     /** Notes that every snapshot of `"*"` has come. @param {unknown} [source] what has brought them */
     settle(source?: unknown): void;

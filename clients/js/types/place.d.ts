@@ -31,6 +31,12 @@ export declare class Place {
     meet(epoch: string): void;
     /** Drops the cursor, because the server has another epoch, or will have. */
     restart(): void;
+    /**
+     * The stream goes on under another name. If the market has moved to another time, what was before is lost; `seq` and what a `lag` has announced go on.
+     * @param {import("./protocol.js").Epoch} message @param {unknown} source what has brought it, and brings the snapshots
+     * @param {readonly string[]} symbols to which it is subscribed
+     */
+    moveTo({ epoch, moved }: import("./protocol.js").Epoch, source: unknown, symbols: readonly string[]): void;
     /** Begins a cursor, if there is none. @param {{ offset: number }} position */
     start({ offset }: {
         offset: number;

@@ -175,6 +175,12 @@ export type Auth = {
     expires_at?: number;
     limits?: Limits;
 };
+export type Epoch = {
+    type: "epoch";
+    epoch: string;
+    offset: number;
+    moved?: boolean;
+};
 export type Goodbye = {
     type: "goodbye";
     reason: string;
@@ -203,7 +209,7 @@ export type Open = {
 export type Reset = {
     type: "reset";
     symbols: string[];
-    reason: "restarted" | "evicted";
+    reason: "restarted" | "evicted" | "moved";
 };
 export type Hole = {
     type: "hole";
@@ -225,7 +231,7 @@ export type Overflow = {
 };
 export type Event = Trade | Quote | BarMessage | Correction | Cancel;
 export type Numbered = Event | Day | Gap;
-export type ServerMessage = Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye | FeedState;
+export type ServerMessage = Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Epoch | Goodbye | FeedState;
 export type Message = ServerMessage | Open | Reset | Hole | Suspect;
 export type Topic = Channel | "day" | "gap";
 export type Position = {
@@ -304,13 +310,14 @@ export type Problem = {
 /** @typedef {{ type: "error", id?: number | string, code: string, message: string, symbols?: string[], retry_after_ms?: number }} ErrorMessage */
 /** @typedef {{ type: "auth_expiring", expires_at: number }} AuthExpiring the client's key ends soon */
 /** @typedef {{ type: "auth", id?: number | string, name: string, expires_at?: number, limits?: Limits }} Auth the key has been renewed */
+/** @typedef {{ type: "epoch", epoch: string, offset: number, moved?: boolean }} Epoch the stream goes on under another name; if it has `moved`, from another time, and a snapshot of each symbol follows */
 /** @typedef {{ type: "goodbye", reason: string, retry_after_ms?: number }} Goodbye */
 /** @typedef {{ type: "status", id?: string | number, feed: "running" | "paused" | "seeking" | "gap" | "ended" | "failed", epoch: string, offset: number, file_ts: number, from: number, to: number, speed: number, sought?: boolean, complaint?: string }} FeedState of a replay */
 /** @typedef {"websocket" | "sse" | "poll"} Transport */
 /** @typedef {{ type: "open", transport: Transport, epoch: string, symbols_max: number }} Open of this client: a connection is ready */
 /**
- * @typedef {{ type: "reset", symbols: string[], reason: "restarted" | "evicted" }} Reset of this client: the events of these symbols
- *   (`"*"`: of all) since the last ones are lost, because the server was restarted or has evicted them. A snapshot of each follows
+ * @typedef {{ type: "reset", symbols: string[], reason: "restarted" | "evicted" | "moved" }} Reset of this client: the events of these symbols
+ *   (`"*"`: of all) since the last ones are lost, because the server was restarted or has evicted them, or the market has moved to another time. A snapshot of each follows
  */
 /**
  * @typedef {{ type: "hole", symbol: string, channel: Topic, from: number, to: number }} Hole of this client: the events with the
@@ -323,7 +330,7 @@ export type Problem = {
 /** @typedef {{ type: "overflow", skipped: number }} Overflow of this client: an iterator was not read, and lost as many messages */
 /** @typedef {Trade | Quote | BarMessage | Correction | Cancel} Event */
 /** @typedef {Event | Day | Gap} Numbered */
-/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Goodbye | FeedState} ServerMessage */
+/** @typedef {Numbered | Welcome | Snapshot | Subscribed | Lag | Heartbeat | Pong | ErrorMessage | AuthExpiring | Auth | Epoch | Goodbye | FeedState} ServerMessage */
 /** @typedef {ServerMessage | Open | Reset | Hole | Suspect} Message */
 /** @typedef {Channel | "day" | "gap"} Topic */
 /** @typedef {{ epoch: string, offset: number }} Position a cursor: every subscribed event up to it has come */

@@ -48,6 +48,49 @@ def connected(client: Client, sent: list[Raw]) -> WebSocketLink:
     return link
 
 
+class Epochs(unittest.TestCase):
+    def test_a_market_that_has_moved_is_a_reset_for_all_lines_once_and_numbers_go_on(self) -> None:
+        resets: list[Reset] = []
+        place = reached(resets)
+        place.gate.judge({"type": "lag", "skipped": 2, "since_offset": 101})
+        for line in ("first", "second"):
+            place.move_to("e2", True, line, ["AAPL", "MSFT"])
+        self.assertEqual(resets, [{"type": "reset", "symbols": ["*"], "reason": "moved"}])
+        self.assertEqual(place.cursor, ("e2", 100), "the server refuses it until each line has got on")
+        for line in ("first", "second"):
+            verdicts = [place.gate.judge(snapshot(trades=59, offset=110), line) for _ in range(2)]
+            self.assertEqual(verdicts, ["pass", "drop"], "nobody has asked for a second one")
+        self.assertEqual(place.gate.judge(event(60, 111)), "pass", "the lag has announced 58 and 59")
+        self.assertEqual(place.gate.judge(event(62, 113)), "hole")
+
+    def test_a_symbol_whose_values_of_another_time_an_ended_connection_was_to_bring_begins_with_a_snapshot(self) -> None:
+        place = reached([])
+        place.wishes.add(["MSFT"], ["trades"], Way("all"))
+        place.gate.expect(["MSFT"], ["trades"])
+        place.gate.judge(snapshot("MSFT", trades=9))
+        place.move_to("e2", True, "socket", ["AAPL", "MSFT"])
+        place.reached(110, is_exact=True)
+        self.assertEqual(place.gate.judge(snapshot(offset=110), "socket"), "pass")
+        place.gate.disconnect()
+        self.assertEqual([place.after_of(symbol, ["trades"], "all") for symbol in ("AAPL", "MSFT")], [110, None])
+
+    def test_what_is_not_resumed_yet_is_of_the_time_before_and_the_cursor_goes_on(self) -> None:
+        client = Client("http://localhost/")
+        client.place = reached([])
+        link = connected(client, [])
+        link._pending[1] = _Asked(Group(("AAPL",), ("trades",), Way("all")), is_resumed=True, sent_s=0.0)
+        link.control({"type": "epoch", "epoch": "e2", "offset": 110, "moved": True})
+        self.assertEqual((client.place.cursor, client.place.after_of("AAPL", ["trades"], "all")), (("e2", 110), None))
+
+    def test_a_stream_that_only_has_another_name_goes_on(self) -> None:
+        resets: list[Reset] = []
+        place = reached(resets)
+        place.move_to("e2", False, "line", ["AAPL"])
+        self.assertEqual((place.cursor, resets), (("e2", 100), []))
+        self.assertEqual(place.gate.judge(snapshot(), "line"), "drop")
+        self.assertEqual(place.gate.judge(event(58, 111)), "pass")
+
+
 class EndingLink(WebSocketLink):
     """A connection that brings a cursor and is closed."""
 

@@ -63,6 +63,8 @@ class Gate:
         self._last: dict[str, dict[str, _Last]] = {}
         # The newest request first, as answers and their snapshots come in order. Of "*" there is one of each source.
         self._awaited: list[_Awaited] = []
+        # The symbols that are still to be shown as they are at another time, by what brings that.
+        self._moved: dict[object, set[str]] = {}
         # The channels of "*" of which every snapshot has come, so that they can be resumed.
         self._whole: set[str] = set()
         # Events announced by `lag` whose hole has not come yet.
@@ -91,6 +93,8 @@ class Gate:
         """Expects a snapshot of each of these symbols, which begins these channels, from this source."""
         named = set(symbols)
         is_every = EVERY in named
+        if source in self._moved:
+            self._moved[source] -= self._last.keys() if is_every else named
         if is_every:
             self._awaited = [each for each in self._awaited if each.symbols is not None or each.source is not source]
         self._awaited.insert(0, _Awaited(source, None if is_every else named, set(channels)))
@@ -105,8 +109,25 @@ class Gate:
     def _of_every(self) -> list[_Awaited]:
         return [each for each in self._awaited if each.symbols is None]
 
+    def move(self, symbols: Iterable[str], source: object) -> None:
+        """Expects another snapshot of each of these symbols (``"*"``: of all that are known), which begins no topic.
+
+        The market has moved to another time.
+        """
+        named = set(symbols)
+        self._moved[source] = set(self._last) if EVERY in named else named & self._last.keys()
+
     def disconnect(self) -> None:
-        """Expects nothing that an ended connection has not sent."""
+        """Expects nothing that an ended connection has not sent.
+
+        A symbol that was not shown after a move is not resumed: it begins with a snapshot.
+        """
+        unseen = set[str]().union(*self._moved.values())
+        for symbol in unseen:
+            self.forget(symbol)
+        if unseen:
+            self._whole.clear()
+        self._moved.clear()
         self._awaited.clear()
 
     def settle(self, source: object = None) -> None:
@@ -165,6 +186,9 @@ class Gate:
 
     def _judge_snapshot(self, snapshot: Raw, source: object) -> Verdict:
         symbol, offset = snapshot["symbol"], snapshot["offset"]
+        if symbol in self._last and symbol in (moved := self._moved.get(source, set())):
+            moved.remove(symbol)
+            return "pass"
         asked = next((each for each in self._awaited if each.source is source and each.brings(symbol)), None)
         if asked is None:
             return "drop"

@@ -30,7 +30,7 @@ _POLL_S_MIN = 0.5
 _REFUSALS = ("unknown_symbol", "unknown_channel", "limit_exceeded", "bad_request")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Line:
     group: Group
     #: Epoch and offset; None before the snapshots.
@@ -195,7 +195,15 @@ class LineLink:
                 self._on_void(line, place.epoch)
         if EVERY in line.group.symbols:
             messages = [message for message in messages if topic_of(message) not in place.wishes.channels_of(message.get("symbol", ""))]
-        if not await self._core.take(self, messages, line):
+        begun = 0
+        for index, message in enumerate(messages):
+            if message["type"] != "epoch":
+                continue
+            if not await self._core.take(self, messages[begun:index], line):
+                return
+            place.move_to(message["epoch"], message.get("moved", False), line, line.group.symbols)
+            begun = index
+        if not await self._core.take(self, messages[begun:], line):
             return
         line.cursor = cursor
         cursors = [each.cursor for each in self._lines.values()]

@@ -195,6 +195,15 @@ class Goodbye(TypedDict, total=False):
     retry_after_ms: int
 
 
+class Epoch(TypedDict):
+    """The stream goes on under another name; if it has ``moved``, from another time, and a snapshot of each symbol follows."""
+
+    type: Literal["epoch"]
+    epoch: str
+    offset: int
+    moved: NotRequired[bool]
+
+
 class Open(TypedDict):
     """Of this client: a connection is ready."""
 
@@ -208,7 +217,7 @@ class Reset(TypedDict):
 
     type: Literal["reset"]
     symbols: list[str]
-    reason: Literal["restarted", "evicted"]
+    reason: Literal["restarted", "evicted", "moved"]
 
 
 class Hole(TypedDict):
@@ -247,7 +256,7 @@ class FeedState(TypedDict, total=False):
 
 Message = (
     Trade | Quote | Bar | Correction | Cancel | Day | Gap | Snapshot | Welcome | Subscribed | Lag | Heartbeat | Pong | Error | AuthExpiring
-    | Auth | Goodbye | FeedState | Open | Reset | Hole | Suspect
+    | Auth | Epoch | Goodbye | FeedState | Open | Reset | Hole | Suspect
 )
 #: A message before it is known which one it is.
 Raw = dict[str, Any]
@@ -268,6 +277,7 @@ _NUMBERS = {
     "pong": ("offset",),
     "auth_expiring": ("expires_at",),
     "status": ("offset", "file_ts", "from", "to"),
+    "epoch": ("offset",),
 }
 #: Numbers that a message may lack; a snapshot those that its symbol does not have yet, or that the client's key does not include.
 _OPTIONAL = (
@@ -316,7 +326,7 @@ def check(message: object) -> Raw:
         raise GarbledError("a bar lacks its interval")
     if kind == "snapshot" and not (isinstance(seq := message.get("seq"), dict) and all(map(_is_number, seq.values()))):
         raise GarbledError("a snapshot lacks its numbers")
-    word = {"welcome": "epoch", "goodbye": "reason", "error": "code", "auth": "name"}.get(kind)
+    word = {"welcome": "epoch", "epoch": "epoch", "goodbye": "reason", "error": "code", "auth": "name"}.get(kind)
     if word is not None and not isinstance(message.get(word), str):
         raise GarbledError(f"a {kind} lacks its {word}")
     symbols = message.get("symbols", []) if kind == "error" else []

@@ -49,6 +49,20 @@ class Place:
         self.wishes.include()
         self.epoch = epoch
 
+    def move_to(self, epoch: str, is_moved: bool, source: object, symbols: Iterable[str]) -> None:
+        """The stream goes on under another name.
+
+        If the market has moved to another time, what was before is lost, and `source` brings a snapshot of each of these symbols. The `seq`
+        and what a `lag` has announced go on.
+        """
+        is_new, self.epoch = epoch != self.epoch, epoch
+        if not is_moved:
+            return
+        self.gate.move(symbols, source)
+        # Each line of a client without a WebSocket brings the message.
+        if is_new:
+            self._on_reset(cast(Reset, {"type": "reset", "symbols": ["*"], "reason": "moved"}))
+
     def restart(self) -> None:
         """Drops the cursor, because the server has another epoch, or will have."""
         self._exact = None

@@ -135,6 +135,8 @@ class WebSocketLink:
                 self._settle(message["offset"])
             case "heartbeat":
                 self._settle(message["offset"])
+            case "epoch":
+                self._on_epoch(message)
             case "goodbye":
                 self._retry_after_ms = message.get("retry_after_ms")
         return True
@@ -149,6 +151,18 @@ class WebSocketLink:
             self._newest_offset = max(self._newest_offset, message["offset"])
             if self._is_settled:
                 self._core.place.reached(message["offset"], is_exact=False)
+
+    def _on_epoch(self, message: Raw) -> None:
+        place, moved = self._core.place, message.get("moved", False)
+        if moved:
+            # What is to be resumed is of the time before; the answer to the request brings snapshots.
+            for group in [asked.group for asked in self._pending.values() if asked.is_resumed]:
+                for symbol in group.symbols:
+                    place.gate.forget(symbol, group.channels)
+        place.move_to(message["epoch"], moved, self, place.wishes.wanted)
+        if place.cursor is not None:
+            place.reached(message["offset"], is_exact=True)
+        self._begun_offset = message["offset"]
 
     def _on_answer(self, answer: Raw) -> bool:
         if "id" not in answer:

@@ -6,10 +6,10 @@ use actix::{Handler, MessageResult};
 
 use crate::domain::EventBody;
 use crate::feed::publish::{CloseDoor, Door, Publish, PublishError, Published};
-use crate::feed::{BATCH_EVENTS_MAX, Batch, Feed, Source};
+use crate::feed::{BATCH_EVENTS_MAX, Batch, Entry, Feed, Log, Source};
 use crate::protocol::Publication;
 
-impl<S: Source> Handler<Publish> for Feed<S> {
+impl<S: Source, L: Log> Handler<Publish> for Feed<S, L> {
     type Result = MessageResult<Publish>;
 
     fn handle(&mut self, publish: Publish, _: &mut Self::Context) -> Self::Result {
@@ -27,7 +27,7 @@ impl<S: Source> Handler<Publish> for Feed<S> {
     }
 }
 
-impl<S: Source> Handler<CloseDoor> for Feed<S> {
+impl<S: Source, L: Log> Handler<CloseDoor> for Feed<S, L> {
     type Result = ();
 
     fn handle(&mut self, _: CloseDoor, _: &mut Self::Context) {
@@ -35,7 +35,7 @@ impl<S: Source> Handler<CloseDoor> for Feed<S> {
     }
 }
 
-impl<S: Source> Feed<S> {
+impl<S: Source, L: Log> Feed<S, L> {
     fn publish(&mut self, Publish { events, request }: Publish, elapsed: Duration) -> Result<Published, PublishError> {
         let Some(door) = &mut self.door else { return Err(PublishError::OtherSource) };
         if let Some(request) = &request
@@ -72,7 +72,7 @@ impl<S: Source> Feed<S> {
         self.metrics.events_published.inc_by(due.len() as u64);
         for batch in batches(due) {
             // What the history does not take yet is kept.
-            self.record(batch);
+            self.append(Entry::Batch(batch));
         }
         Ok(answer)
     }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::domain::{EventBody, Instrument, ManualClock, Price, Size, SymbolId, SymbolTable, Timestamp, Trade};
     use crate::feed::publish::{NewEvent, PublishSource, RequestKey};
-    use crate::feed::{FeedConfig, FeedParts, Restart, Sequencer};
+    use crate::feed::{FeedConfig, FeedParts, LocalLog, Receivers, Restart, Sequencer};
 
     /// A history that forgets.
     struct Sink;
@@ -138,16 +138,14 @@ mod tests {
         let now = Timestamp::from_micros(1_000_000);
         let instrument = Instrument { symbol: "AA".parse().unwrap(), name: String::new(), sector: String::new() };
         let (history, head) = (Sink.start(), Arc::new(AtomicU64::new(0)));
+        let receivers = Receivers::new(history.clone().recipient(), history.recipient(), Vec::new(), Arc::default());
         let feed = Feed::new(FeedParts {
             source: PublishSource::new(now),
             sequencer: Sequencer::empty(Arc::new(SymbolTable::new(vec![instrument])), now),
             clock: Arc::new(ManualClock::new(now)),
             interval: Duration::from_millis(1),
             market: Arc::default(),
-            history: history.clone().recipient(),
-            history_restarts: history.recipient(),
-            head: head.clone(),
-            delayed: Vec::new(),
+            log: LocalLog::new(receivers, head.clone(), Arc::default()),
             door: Some(Door::new(&FeedConfig::default(), &[])),
             metrics: Arc::default(),
         });

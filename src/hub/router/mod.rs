@@ -1,6 +1,7 @@
 //! `Router`: the plain struct inside a hub. It has the sessions of its worker and the state of the market at one offset
 //! of the stream, and appends each event to the outboxes of the subscribed sessions.
 
+mod epoch;
 mod growth;
 mod notices;
 mod private;
@@ -18,7 +19,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use crate::domain::{ChannelSet, Snapshot, SymbolId};
-use crate::feed::FeedStatus;
+use crate::feed::{FeedStatus, Restart};
 use crate::history::{LastValues, Ring};
 use crate::hub::index::{Index, SessionKey, Topic, topic};
 use crate::hub::outbox::{Outbox, Recovery, Snapshots};
@@ -39,6 +40,8 @@ pub struct Router {
     /// Gauge of the offset.
     progress: Gauge,
     values: LastValues,
+    /// Restarts that have arrived and are not routed, in order.
+    restarts: VecDeque<Restart>,
     index: Index,
     sessions: Slab<Entry>,
     /// The sessions for operators.
@@ -65,6 +68,8 @@ struct Entry {
     writer: Option<Rc<dyn SessionWriter>>,
     /// Encodes an event in the session's dialect: not in the session's own time, as others get the same bytes.
     prepare: fn(&Publication),
+    /// How it is told of another epoch.
+    epochs: epoch::Telling,
 }
 
 impl Router {
@@ -76,6 +81,7 @@ impl Router {
             progress: if config.is_of_present() { config.metrics.new_hub() } else { Gauge::default() },
             index: Index::new(config.table.len()),
             values,
+            restarts: VecDeque::new(),
             sessions: Slab::new(),
             growth: Growth::since(config.table.len()),
             roll: Roll::default(),
@@ -92,6 +98,7 @@ impl Router {
     pub(super) fn restart(&mut self, values: LastValues, ring: Ring) {
         self.values = values;
         self.notices.clear();
+        self.restarts.clear();
         self.show_progress();
         *self.shared.ring.borrow_mut() = ring.with_offsets(self.config().table.len());
     }
@@ -107,7 +114,8 @@ impl Router {
         let key = SessionKey::new(vacant.key());
         let outbox = Outbox::new(self.shared.clone(), key, offset, now);
         let outbox = Rc::new(RefCell::new(outbox));
-        vacant.insert(Entry { outbox: outbox.clone(), ender, writer: None, prepare: Publication::prepare::<D> });
+        let (prepare, epochs) = (Publication::prepare::<D>, epoch::Telling::of::<D>());
+        vacant.insert(Entry { outbox: outbox.clone(), ender, writer: None, prepare, epochs });
         self.config().metrics.sessions.inc();
         self.config().metrics.sessions_opened.inc();
         (key, outbox)
@@ -268,12 +276,6 @@ impl Router {
         self.values.snapshot(id)
     }
 
-    /// Returns whether the ring has every event after `offset`, or will have those that have not arrived yet.
-    pub fn remembers(&self, offset: u64) -> bool {
-        let here = self.offset();
-        offset <= self.head() && (offset >= here || self.shared.ring.borrow().goes_back_to(offset, here))
-    }
-
     /// Returns the router's offset: that of the newest event it has routed.
     pub fn offset(&self) -> u64 {
         self.values.offset()
@@ -282,11 +284,6 @@ impl Router {
     /// Returns the newest offset that any hub of this stream can have sent to a client.
     pub fn head(&self) -> u64 {
         self.config().head.load(Ordering::Acquire).max(self.offset())
-    }
-
-    /// Returns the name of the stream: the cursor of another one is void.
-    pub fn epoch(&self) -> Arc<str> {
-        self.values.epoch().unwrap_or(&self.config().epoch).clone()
     }
 
     /// Returns the state shared by all hubs.
@@ -390,6 +387,8 @@ impl Router {
 
 #[cfg(test)]
 mod burst_test;
+#[cfg(test)]
+mod epoch_test;
 #[cfg(test)]
 mod growth_test;
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::domain::{Channel, ChannelSet, SymbolId};
 use crate::feed::Restart;
-use crate::history::LastValues;
 use crate::hub::SharedRouter;
+use crate::hub::outbox::Outbox;
 use crate::hub::router::Router;
 use crate::protocol::ServerMessage;
 
@@ -39,35 +39,40 @@ impl Router {
 
     /// Goes on from another state, at the same offset. Sessions must be told with [`Self::show_all`].
     pub(in crate::hub) fn go_on_from(&mut self, restart: &Restart) {
-        self.values = LastValues::restarted(restart);
+        self.values.restart(restart);
         self.show_progress();
     }
 
     /// Sends every session a snapshot of each symbol that it is subscribed to, with the values of the channels in `shown`.
     pub(in crate::hub) fn show_all(&self, shown: ChannelSet, now: Instant) {
-        let table = &self.config().table;
         for (_, entry) in &self.sessions {
             let mut outbox = entry.outbox.borrow_mut();
-            let mut wanted = BTreeMap::<SymbolId, ChannelSet>::new();
-            for topic in outbox.links().topics() {
-                let channel = ChannelSet::from_iter([Channel::ALL[topic.wildcard().index()]]);
-                let ids = topic.id().map_or_else(|| table.ids().collect(), |id| vec![id]);
-                for id in ids {
-                    let channels = wanted.entry(id).or_default();
-                    *channels = channels.union(channel);
-                }
-            }
-            let mut groups = Vec::<(ChannelSet, Vec<SymbolId>)>::new();
-            for (id, channels) in wanted {
-                match groups.iter_mut().find(|(same, _)| *same == channels) {
-                    Some((_, ids)) => ids.push(id),
-                    None => groups.push((channels, vec![id])),
-                }
-            }
-            for (channels, ids) in groups {
+            for (channels, ids) in self.subscribed(&mut outbox) {
                 outbox.release(&ids, now);
                 outbox.push_snapshots(self.snapshots(&ids, channels, shown), now);
             }
         }
+    }
+
+    /// Returns the symbols that a session is subscribed to, by the channels of which they have a subscription.
+    pub(super) fn subscribed(&self, outbox: &mut Outbox) -> Vec<(ChannelSet, Vec<SymbolId>)> {
+        let table = &self.config().table;
+        let mut wanted = BTreeMap::<SymbolId, ChannelSet>::new();
+        for topic in outbox.links().topics() {
+            let channel = ChannelSet::from_iter([Channel::ALL[topic.wildcard().index()]]);
+            let ids = topic.id().map_or_else(|| table.ids().collect(), |id| vec![id]);
+            for id in ids {
+                let channels = wanted.entry(id).or_default();
+                *channels = channels.union(channel);
+            }
+        }
+        let mut groups = Vec::<(ChannelSet, Vec<SymbolId>)>::new();
+        for (id, channels) in wanted {
+            match groups.iter_mut().find(|(same, _)| *same == channels) {
+                Some((_, ids)) => ids.push(id),
+                None => groups.push((channels, vec![id])),
+            }
+        }
+        groups
     }
 }

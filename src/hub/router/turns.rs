@@ -32,9 +32,11 @@ impl Router {
         }
     }
 
-    /// Returns the offset of the newest event that has arrived, routed or not.
+    /// Returns the offset of the newest event or restart that has arrived, routed or not.
     pub fn newest(&self) -> u64 {
-        self.shared.ring.borrow().newest().map_or(self.offset(), |newest| newest.max(self.offset()))
+        let restart = self.restarts.back().map(|restart| restart.offset);
+        let newest = self.shared.ring.borrow().newest().max(restart).unwrap_or(0);
+        newest.max(self.offset())
     }
 
     /// Returns whether more events wait to be routed than the ring holds, so that the router cannot catch up.
@@ -57,9 +59,16 @@ impl Router {
         } else if newest.saturating_sub(offset) > turn as u64 {
             shared.burst_end.set(newest);
         }
+        let end = self.next_restart().unwrap_or(u64::MAX);
+        if offset + 1 == end {
+            self.begin_epoch(now);
+            self.tell_notices(now);
+            return end < newest;
+        }
         let Some(batches) = ring.batches_after(offset, newest) else { return false };
         let after = |batch: &Arc<[Publication]>| batch.partition_point(|each| each.event.offset <= offset);
         let events = batches.flat_map(|batch| (after(batch)..batch.len()).map(move |index| (batch, index)));
+        let events = events.take_while(|(batch, index)| batch[*index].event.offset < end);
         // No event is routed before a notice that precedes it has been told.
         let place = self.notices.front().map_or(u64::MAX, |(place, _)| *place);
         let turn = turn.min(usize::try_from(place.saturating_sub(offset)).unwrap_or(usize::MAX));

@@ -110,6 +110,8 @@ impl Journal {
         }
         self.complete()?;
         let gap = match &self.place {
+            // The market has moved to another time, after everything up to here.
+            Some(last) if last.epoch != place.epoch && is_whole => String::new(),
             Some(last) if last.epoch != place.epoch => open_gap_line(&last.epoch, last.offset + 1, self.blamed),
             Some(last) if last.offset < place.offset => {
                 gap_line(&last.epoch, last.offset + 1, place.offset, "cursor_void")

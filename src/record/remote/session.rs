@@ -53,6 +53,8 @@ struct Head<'a> {
     offset: Option<u64>,
     #[serde(default)]
     epoch: String,
+    #[serde(default)]
+    moved: bool,
     id: Option<u64>,
     recovered: Option<bool>,
     heartbeat_ms: Option<u64>,
@@ -196,6 +198,12 @@ impl<'a> Session<'a> {
             }
             ("lag", _) => self.journal.lag(text),
             ("error", _) => return self.refused(head).await,
+            // The market has moved to another time: snapshots follow.
+            ("epoch", _) if head.moved => {
+                self.epoch.clone_from(&head.epoch);
+                self.awaited = Awaited::Snapshot { is_whole: self.is_live };
+                Ok(())
+            }
             ("goodbye", _) => {
                 self.retry_after = head.retry_after_ms.map(Duration::from_millis);
                 Ok(())

@@ -96,6 +96,9 @@ impl Body {
         let mut sink = FaultySink::<Native, _>::new(&mut writer, &mut faults.faulty, now);
         let Poll::Ready(drained) = outbox.poll_drain(cx, now, &mut sink) else { return Poll::Pending };
         let Some(events) = drained else { return Poll::Ready(false) };
+        if let Some(epoch) = writer.take_epoch() {
+            self.epoch = epoch;
+        }
         if writer.is_empty() {
             scratch.clear();
         } else {

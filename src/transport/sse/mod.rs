@@ -118,7 +118,7 @@ struct Body {
     actor: Addr<SseSession>,
     metrics: SharedMetrics,
     form: Form,
-    epoch: String,
+    epoch: Arc<str>,
     /// The offset at which the stream begins; no cursor is less.
     begun: u64,
     /// Whether the client has no valid cursor: it was given snapshots and has not received all of them.
@@ -162,6 +162,9 @@ impl Stream for Body {
             let Some(events) = ready!(outbox.poll_drain(cx, now, &mut writer)) else {
                 return Poll::Ready(None);
             };
+            if let Some(epoch) = writer.take_epoch() {
+                self.epoch = epoch;
+            }
             let id = self.last_id(outbox.cursor());
             let payload = writer.finish(&id, self.retry_ms.take());
             Poll::Ready(Some(Ok(self.chunk(&mut outbox, scratch, events, Some(payload)))))
@@ -198,7 +201,7 @@ impl Body {
         match drained {
             Some(offset) => {
                 self.is_void = false;
-                LastId::Cursor(Cursor { epoch: self.epoch.clone(), offset: offset.max(self.begun) })
+                LastId::Cursor(Cursor { epoch: self.epoch.to_string(), offset: offset.max(self.begun) })
             }
             None if self.is_void => LastId::Void,
             None => LastId::Unchanged,

@@ -1,6 +1,8 @@
 //! Writes messages as server-sent events (WHATWG HTML, section 9.2). The messages of one write are one event: its `data` is the
 //! same JSON array as in a WebSocket frame, its `id` the cursor after it.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 
 use crate::domain::Event;
@@ -14,6 +16,8 @@ pub(super) struct SseWriter<'a> {
     messages: MessageWriter<'a, Native, Data>,
     bytes_max: usize,
     is_alive: bool,
+    /// The name of the stream, if that has changed.
+    epoch: Option<Arc<str>>,
 }
 
 /// The cursor that a client is to store, and to send when it reconnects.
@@ -44,12 +48,17 @@ impl Envelope for Data {
 impl<'a> SseWriter<'a> {
     /// Returns a writer that is full when it has written about `bytes_max` bytes.
     pub(super) fn new(buffer: &'a mut BytesMut, bytes_max: usize) -> Self {
-        Self { messages: MessageWriter::new(buffer), bytes_max, is_alive: false }
+        Self { messages: MessageWriter::new(buffer), bytes_max, is_alive: false, epoch: None }
     }
 
     /// Returns whether nothing has been written, not even a heartbeat.
     pub(super) fn is_empty(&self) -> bool {
         self.messages.bytes() == 0 && !self.is_alive
+    }
+
+    /// Returns the name of the stream after what has been written, once, if that is another one than before.
+    pub(super) fn take_epoch(&mut self) -> Option<Arc<str>> {
+        self.epoch.take()
     }
 
     /// Completes the event: with what the client is to keep, and with the time after which one that has lost its connection
@@ -83,6 +92,9 @@ impl Sink for SseWriter<'_> {
     }
 
     fn message(&mut self, message: &ServerMessage) {
+        if let ServerMessage::Epoch { epoch, .. } = message {
+            self.epoch = Some(epoch.clone());
+        }
         self.messages.message(message);
     }
 

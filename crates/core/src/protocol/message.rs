@@ -59,6 +59,15 @@ pub enum ServerMessage {
     },
     /// The state of a replay for one client: when it begins, after each order, after a seek, and at its end.
     Status(Box<Status>),
+    /// The stream goes on under another name.
+    Epoch {
+        /// The name.
+        epoch: Arc<str>,
+        /// The offset at which it begins. No event has it.
+        offset: u64,
+        /// Whether the market goes on from another time: snapshots follow.
+        is_moved: bool,
+    },
     /// The last message before the server ends the session.
     Goodbye {
         /// Name of a close reason, or `full` if there is no place for a session.
@@ -236,6 +245,7 @@ impl ServerMessage {
             | Self::Lag { .. }
             | Self::Heartbeat { .. }
             | Self::AuthExpiring { .. }
+            | Self::Epoch { .. }
             | Self::Goodbye { .. }
             | Self::Authenticated
             | Self::Refused(_) => 0,

@@ -34,6 +34,7 @@ pub(super) fn encode_message(message: &ServerMessage, out: &mut impl BufMut) {
         ServerMessage::Renewed(renewed) => wire_renewed(renewed),
         ServerMessage::AuthExpiring { expires_at } => Wire::AuthExpiring { expires_at: expires_at.micros() },
         ServerMessage::Status(status) => wire_status(status),
+        ServerMessage::Epoch { epoch, offset, is_moved } => Wire::Epoch { epoch, offset: *offset, moved: *is_moved },
         ServerMessage::Goodbye { reason, retry_after_ms } => Wire::Goodbye { reason, retry_after_ms: *retry_after_ms },
     };
     // Strings and numbers always serialise, and a buffer in memory does not fail.
@@ -116,6 +117,12 @@ enum Wire<'a> {
         sought: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         complaint: Option<&'a str>,
+    },
+    Epoch {
+        epoch: &'a str,
+        offset: u64,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        moved: bool,
     },
     Goodbye {
         reason: &'a str,
