@@ -18,7 +18,7 @@ use crate::feed::{
     Attach, AttachDelayed, DelayGate, DelayLine, DelayParts, Feed, FeedConfig, FeedKind, FeedOrder, FeedParts,
     LocalLog, Receivers, Sequencer, Source,
 };
-use crate::history::{Archive, ArchiveReader, History, LastValues, PastSource, Series, past_of};
+use crate::history::{Archive, ArchiveReader, BarBounds, History, LastValues, PastSource, Series, past_of};
 use crate::hub::HubConfig;
 use crate::metrics::SharedMetrics;
 use crate::record::{Recorder, RecorderParts, prepare};
@@ -133,7 +133,8 @@ pub struct Opened<S> {
     pub open: Vec<[Option<Bar>; Interval::COUNT]>,
     /// The bar of the present day of New York of each symbol, if it has one.
     pub days: Vec<Option<Bar>>,
-    /// Computes the bars that have ended before that time, when somebody reads them; none of a symbol that is added later.
+    /// Computes the bars that have ended before that time, when somebody reads them (of a published market at once); none of a symbol that is
+    /// added later.
     pub past: PastSource,
 }
 
@@ -269,6 +270,25 @@ fn start_recorder(parts: RecorderParts) -> Result<Option<(Recorder, Attach)>, St
     Recorder::start(parts).map(Some).map_err(StartError::Thread)
 }
 
+/// Returns the archive of a market. Late trades change the bars of a published market, those from before a restart, too; other feeds have no
+/// trade that old.
+fn archive(
+    open: Vec<[Option<Bar>; Interval::COUNT]>,
+    start: Timestamp,
+    bounds: BarBounds,
+    past: PastSource,
+    settings: &Settings,
+    metrics: SharedMetrics,
+) -> Archive {
+    let limits = (settings.history.past_bars_max, settings.history.events_max);
+    if settings.feed.kind != FeedKind::Publish {
+        return Archive::new(open, start, bounds, past, limits, metrics);
+    }
+    let archive = Archive::new(open, start, bounds, Box::new(|_, _| Vec::new()), limits, metrics);
+    archive.restore(&past, settings.feed.state_bars_max);
+    archive
+}
+
 /// Starts the actors of a market that was opened at the time of `reading`.
 pub(super) fn run<S: Source + Send>(
     opened: Opened<S>,
@@ -285,14 +305,13 @@ pub(super) fn run<S: Source + Send>(
     let last = snapshots.iter().map(Snapshot::last_trade).collect();
     let door = (settings.feed.kind == FeedKind::Publish).then(|| Door::new(&settings.feed, &snapshots));
     let (values, head) = (LastValues::new(snapshots), Arc::new(AtomicU64::new(0)));
-    let limits = (settings.history.past_bars_max, settings.history.events_max);
-    let archive = Arc::new(Archive::new(open.clone(), start, bounds, past, limits, metrics.clone()));
+    let archive = Arc::new(archive(open.clone(), start, bounds, past, settings, metrics.clone()));
     let history = History::new(values.clone(), archive.clone());
     let reader = ArchiveReader::start(archive.clone()).map_err(StartError::Thread)?;
     let history_arbiter = Arbiter::try_new().map_err(StartError::Thread)?.handle();
     let history = History::start_in_arbiter(&history_arbiter, |_| history);
     let delayed = delays_ms.iter().map(|delay_ms| {
-        let archive = Arc::new(archive.beside(limits.1));
+        let archive = Arc::new(archive.beside(settings.history.events_max));
         let history = History::new(values.clone(), archive.clone());
         let history = History::start_in_arbiter(&history_arbiter, |_| history);
         let gate = Arc::new(DelayGate::new(delay_ms, start));

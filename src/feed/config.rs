@@ -84,7 +84,7 @@ impl From<OnBadRecord> for BadRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnLate {
-    /// It is published, and counts in the longer bars that are open.
+    /// It is published, and counts in the bars of its time.
     #[default]
     Correct,
     /// It is dropped and counted.

@@ -50,6 +50,12 @@ impl Archive {
         Self::with_past(Bars::new(open, start, bounds), past, (past_bars_max, events_max), metrics)
     }
 
+    /// Begins with the closed bars of this source, of a market of which nothing else has been known: late trades change them like those that
+    /// close later, and begin bars where there was none. A series of `whole_max` bars may have lost older ones, which no trade begins anew.
+    pub fn restore(&self, past: &PastSource, whole_max: usize) {
+        self.live.write().unwrap_or_else(PoisonError::into_inner).restore(past, whole_max);
+    }
+
     /// Returns another archive that begins like this one, before its first event, and has the same past. It keeps `events_max` events.
     #[must_use]
     pub fn beside(&self, events_max: usize) -> Self {

@@ -6,6 +6,8 @@ mod bars;
 mod config;
 mod compact_bar;
 mod epochs;
+#[cfg(test)]
+mod late_test;
 mod offsets;
 mod past;
 mod reading;

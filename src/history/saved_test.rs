@@ -15,40 +15,50 @@ use crate::history::{Archive, BarBounds, LastValues, PastSource, Timeframe, Wind
 use crate::metrics::Metrics;
 use crate::protocol::Publication;
 
-const SECOND: i64 = 1_000_000;
-const MINUTE: i64 = 60 * SECOND;
+pub(super) const SECOND: i64 = 1_000_000;
+pub(super) const MINUTE: i64 = 60 * SECOND;
 const DAY: i64 = 1_440 * MINUTE;
 /// Monday 2026-03-02, 15:04:05.123456 UTC.
-const NOW: i64 = 1_772_463_845_123_456;
+pub(super) const NOW: i64 = 1_772_463_845_123_456;
 /// Times of a market whose files are read: the first days of 1970, and nearly two days ahead of the clock, so that bars end later.
 const OLDEST: i64 = DAY;
 const NEWEST: i64 = NOW + 2 * DAY - 10 * MINUTE;
 /// The greatest values of a publisher.
 const GREATEST: (i64, u64) = (10_000_000_000_000, 1_000_000_000_000_000_000);
 
+/// Returns a market without an event.
+pub(super) fn beginning(start: Timestamp, symbols: usize) -> Opening {
+    Opening {
+        start,
+        snapshots: vec![Snapshot::default(); symbols],
+        open: vec![Default::default(); symbols],
+        days: vec![None; symbols],
+        past: vec![Default::default(); symbols],
+    }
+}
+
 /// A market without actors.
-struct Market {
+pub(super) struct Market {
     table: Arc<SymbolTable>,
-    sequencer: Sequencer,
+    pub(super) sequencer: Sequencer,
     values: LastValues,
-    archive: Archive,
+    pub(super) archive: Archive,
+    kept_max: usize,
 }
 
 impl Market {
-    fn new(opening: Opening, table: Arc<SymbolTable>) -> Self {
+    pub(super) fn new(opening: Opening, table: Arc<SymbolTable>, kept_max: usize) -> Self {
         let (sequencer, values) = (opening.sequencer(table.clone()), LastValues::new(opening.snapshots.clone()));
         let (open, start, opening) = (opening.open.clone(), opening.start, Arc::new(opening));
         let past: PastSource = Box::new(move |id, series| past_of(&opening, id, series));
-        let bounds = BarBounds { bars_max: 100, kept_max: 100 };
-        Self {
-            table,
-            sequencer,
-            values,
-            archive: Archive::new(open, start, bounds, past, (1_000, 1_000), Arc::new(Metrics::default())),
-        }
+        let bounds = BarBounds { bars_max: kept_max, kept_max };
+        let none: PastSource = Box::new(|_, _| Vec::new());
+        let archive = Archive::new(open, start, bounds, none, (1_000, 1_000), Arc::new(Metrics::default()));
+        archive.restore(&past, kept_max);
+        Self { table, sequencer, values, archive, kept_max }
     }
 
-    fn apply(&mut self, due: Vec<Publication>) {
+    pub(super) fn apply(&mut self, due: Vec<Publication>) {
         for publication in &due {
             self.values.apply(publication);
         }
@@ -81,11 +91,11 @@ impl Market {
     }
 
     /// Returns the file of the market at this time.
-    fn file(&self, micros: i64) -> String {
+    pub(super) fn file(&self, micros: i64) -> String {
         let mut text =
             format!("{{\"type\":\"state\",\"version\":1,\"ts\":{micros},\"symbols\":{}}}\n", self.table.len());
         for id in self.table.ids() {
-            let state = symbol_state(id, &self.table, &self.values, &self.archive, 100);
+            let state = symbol_state(id, &self.table, &self.values, &self.archive, self.kept_max);
             text += &(serde_json::to_string(&state).unwrap() + "\n");
         }
         text
@@ -115,15 +125,7 @@ fn file(now: i64) -> String {
     let instrument =
         |symbol: &str| Instrument { symbol: symbol.parse().unwrap(), name: String::new(), sector: String::new() };
     let table = Arc::new(SymbolTable::new(["AA", "BB-USD", "C"].map(instrument).to_vec()));
-    let symbols = table.len();
-    let opening = Opening {
-        start: Timestamp::from_micros(now - DAY),
-        snapshots: vec![Snapshot::default(); symbols],
-        open: vec![Default::default(); symbols],
-        days: vec![None; symbols],
-        past: vec![Default::default(); symbols],
-    };
-    let mut market = Market::new(opening, table);
+    let mut market = Market::new(beginning(Timestamp::from_micros(now - DAY), table.len()), table, 100);
     for (number, units) in (0_i64..3).zip([20_000, 10_000, 30_000]) {
         market.trade(SymbolId(0), now - DAY / 2 + number * DAY / 6, (units, 5_000_000));
         market.quote(SymbolId(0), now - DAY / 2 + number * DAY / 6, (units, 0));
@@ -140,7 +142,7 @@ fn goes_on(text: &[u8]) -> bool {
     let Ok(state) = read(text, NOW) else { return false };
     let table = Arc::new(SymbolTable::growing(Vec::new(), 10));
     let start = state.start(Timestamp::from_micros(NOW));
-    let mut market = Market::new(state.opening(&table, start).expect("a table with room"), table.clone());
+    let mut market = Market::new(state.opening(&table, start).expect("a table with room"), table.clone(), 100);
     let mut now = start.micros();
     read(market.file(now).as_bytes(), now).expect("a file that it writes at once");
     table.ids().for_each(|id| market.read(id));

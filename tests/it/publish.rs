@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::http::{Answer, get, send};
 use crate::json_client::JsonClient;
 use crate::keyring::{KeyRing, entry, header_of};
-use crate::patience::wait_until;
+use crate::patience::{LOOK_INTERVAL, patiently, wait_until};
 use crate::spawn::{START, TestServer, spawn_app, spawn_app_at_rest};
 use crate::view::is_event;
 
@@ -296,6 +296,23 @@ pub(crate) fn figures(bar: &Value) -> (i64, [f64; 5]) {
     (bar["ts"].as_i64().unwrap(), ["open", "high", "low", "close", "volume"].map(|name| bar[name].as_f64().unwrap()))
 }
 
+/// Returns the figures of the bars of AA, with everything that the feed has published by now.
+pub(crate) async fn read_bars(server: &TestServer, interval: &str) -> Vec<(i64, [f64; 5])> {
+    settle(server).await;
+    let published = server.metrics.feed_offset();
+    let path = format!("/api/v1/bars?symbol=AA&interval={interval}&limit=1000");
+    patiently("the history", async {
+        loop {
+            let answer = get(server.address, &path).await.json();
+            if answer["offset"].as_u64().unwrap() >= published {
+                return answer["bars"].as_array().unwrap().iter().map(figures).collect();
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    })
+    .await
+}
+
 #[actix_web::test]
 async fn a_minute_whose_first_trade_is_late_is_one_bar() {
     let (server, clock) = spawn_app_at_rest(publishing);
@@ -303,10 +320,7 @@ async fn a_minute_whose_first_trade_is_late_is_one_bar() {
     publish(&server, &[trade("AA", minute - SECOND, 10.0, 4)]).await;
     // Before its bar is published as changed, and after that.
     for _ in 0..3 {
-        settle(&server).await;
-        let answer = get(server.address, "/api/v1/bars?symbol=AA&interval=1m").await.json();
-        let read: Vec<_> = answer["bars"].as_array().unwrap().iter().map(figures).collect();
-        assert_eq!(read, [(minute - MINUTE, [10.0, 10.0, 10.0, 10.0, 4.0])]);
+        assert_eq!(read_bars(&server, "1m").await, [(minute - MINUTE, [10.0, 10.0, 10.0, 10.0, 4.0])]);
         clock.advance_micros(MINUTE / 2);
     }
 }

@@ -187,7 +187,7 @@ async fn a_late_trade_after_a_restart_counts_in_the_bar_of_its_minute() {
     post(server.address, &[old]).await;
     clock.advance_micros(20 * MINUTE);
     settle(&server).await;
-    assert_eq!(read("5m").await, [[longer, 10.0, 10.0, 10.0, 4.0]], "as before the restart, and once");
+    assert_eq!(read("5m").await, [[longer, 10.0, 11.0, 10.0, 8.0]], "once, and with the late trade");
     let ended: Vec<_> = client.sync().await.into_iter().filter(|message| message["type"] == "bar").collect();
     assert!(ended.iter().all(|bar| bar["interval"] != "1s" && bar["interval"] != "5m"), "{ended:#?}");
 }

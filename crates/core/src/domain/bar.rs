@@ -111,6 +111,10 @@ pub struct BarBuilder {
     bar: Option<Bar>,
     /// Sum of price and size of the trades, in 1e-10 US dollar.
     notional: i128,
+    /// Time of the trade that has the first price.
+    first: Timestamp,
+    /// Time of the trade that has the last price.
+    last: Timestamp,
 }
 
 /// Returns a price times a size, in 1e-10 US dollar.
@@ -119,12 +123,14 @@ fn notional(price: Price, size: Size) -> i128 {
 }
 
 impl BarBuilder {
-    /// Returns a builder that continues this bar; the average price resumes from the rounded one.
-    pub fn resume(bar: Bar) -> Self {
-        Self { notional: notional(bar.vwap, bar.volume), bar: Some(bar) }
+    /// Returns a builder that continues this bar, whose last trade is older than `until`: an older one changes neither the first nor the last
+    /// price. The average price resumes from the rounded one.
+    pub fn resume(bar: Bar, until: Timestamp) -> Self {
+        Self { notional: notional(bar.vwap, bar.volume), first: bar.ts, last: until, bar: Some(bar) }
     }
 
-    /// Adds a trade to the open bar; `start` is the start of its interval. A trade of another interval replaces the
+    /// Adds a trade to the open bar; `start` is the start of its interval. The first and the last price are those of the earliest and the latest
+    /// trade; of equal times, the order in which they are added counts. A trade of another interval replaces the
     /// open bar by a new one: call [`Self::take`] first, or the old bar is lost.
     pub fn add(&mut self, start: Timestamp, trade: &Trade) {
         let (price, size) = (trade.price, trade.size);
@@ -132,13 +138,19 @@ impl BarBuilder {
             Some(bar) if bar.ts == start => {
                 bar.high = bar.high.max(price);
                 bar.low = bar.low.min(price);
-                bar.close = price;
+                if trade.ts < self.first {
+                    (self.first, bar.open) = (trade.ts, price);
+                }
+                if trade.ts >= self.last {
+                    (self.last, bar.close) = (trade.ts, price);
+                }
                 bar.volume += size;
                 bar.trades += 1;
                 self.notional += notional(price, size);
             }
             bar => {
                 self.notional = notional(price, size);
+                (self.first, self.last) = (trade.ts, trade.ts);
                 *bar = Some(Bar {
                     ts: start,
                     open: price,
@@ -155,22 +167,13 @@ impl BarBuilder {
 
     /// Merges a shorter bar that follows the trades already in the open bar; `start` as for [`Self::append`].
     pub fn merge(&mut self, start: Timestamp, part: &Bar) {
-        self.append(start, &Self::resume(*part));
+        self.append(start, &Self::resume(*part, part.ts));
     }
 
-    /// Adds a trade that is older than those already in the open bar: it changes neither the first nor the last price. A trade of a
-    /// later interval opens a new bar; one of an earlier interval is ignored.
+    /// Adds a trade like [`Self::add`], but one of an earlier interval is ignored.
     pub fn include(&mut self, start: Timestamp, trade: &Trade) {
-        match &mut self.bar {
-            Some(bar) if bar.ts > start => {}
-            Some(bar) if bar.ts == start => {
-                let ends = (bar.open, bar.close);
-                self.add(start, trade);
-                if let Some(bar) = &mut self.bar {
-                    (bar.open, bar.close) = ends;
-                }
-            }
-            _ => self.add(start, trade),
+        if self.start().is_none_or(|open| open <= start) {
+            self.add(start, trade);
         }
     }
 
@@ -187,8 +190,9 @@ impl BarBuilder {
                 bar.volume += other.volume;
                 bar.trades += other.trades;
                 self.notional += part.notional;
+                self.last = part.last;
             }
-            _ => *self = Self { bar: Some(Bar { ts: start, ..other }), notional: part.notional },
+            _ => *self = Self { bar: Some(Bar { ts: start, ..other }), ..*part },
         }
     }
 
@@ -290,6 +294,23 @@ mod tests {
         let bars = build(Interval::M1, &[trade(59, 100, 1), trade(60, 200, 1)]);
         assert_eq!(bars.len(), 2);
         assert_eq!(bars[1].ts.micros(), 60_000_000);
+    }
+
+    #[test]
+    fn the_first_and_the_last_price_are_those_of_the_earliest_and_the_latest_trade() {
+        let mut builder = BarBuilder::default();
+        for late in [trade(20, 100, 1), trade(10, 101, 2), trade(30, 102, 4), trade(10, 103, 8), trade(25, 104, 16)] {
+            builder.add(Timestamp::default(), &late);
+        }
+        let bar = builder.bar().unwrap();
+        assert_eq!([bar.open, bar.close].map(|price| price.units() / 100), [101, 102]);
+        let mut builder = BarBuilder::resume(bar, Timestamp::from_micros(40_000_000));
+        for (second, close) in [(5, 102), (39, 102), (40, 900)] {
+            builder.add(Timestamp::default(), &trade(second, 900, 1));
+            let resumed = builder.bar().unwrap();
+            assert_eq!([resumed.open, resumed.close].map(|price| price.units() / 100), [101, close]);
+        }
+        assert_eq!(builder.bar().unwrap().volume.shares(), 34);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! A correction or a cancellation of a trade of these two minutes changes all values of their bars, except that the first price of a
 //! minute stays once more trades have followed than are kept one by one. Of an older trade, volume, number and average of longer
-//! bars follow, and the prices stay; so they do in the bar of a second. A late trade counts in its own minute.
+//! bars follow, and the prices stay; so they do in the bar of a second. A late trade counts in its own minute, and an older one in the
+//! longer bars that are open.
 
 use crate::domain::minute::Minute;
 use crate::domain::{Bar, BarBuilder, Interval, Timestamp, Trade, day_start};
@@ -34,7 +35,7 @@ impl OpenBars {
     /// Returns the builders that continue these bars, by interval, and this bar of the New York day, from `start` on: bars that ended before that
     /// have been taken, but that of the minute before, which may still change.
     pub fn resume(bars: [Option<Bar>; Interval::COUNT], day: Option<Bar>, start: Timestamp) -> Self {
-        let resume = |bar: Option<Bar>| bar.map(BarBuilder::resume).unwrap_or_default();
+        let resume = |bar: Option<Bar>| bar.map(|bar| BarBuilder::resume(bar, start)).unwrap_or_default();
         let minute = bars[Interval::M1 as usize];
         let taken = |interval: Interval| {
             let open = interval.start_of(start);
@@ -138,8 +139,8 @@ impl OpenBars {
         }
     }
 
-    /// Returns the start of the open bar of the interval.
-    fn start(&self, interval: Interval) -> Option<Timestamp> {
+    /// Returns the start of the open bar of the interval, or `None` without a trade; cheaper than [`Self::bar`].
+    pub fn start(&self, interval: Interval) -> Option<Timestamp> {
         let minute = Some(&self.minute).filter(|minute| !minute.is_empty()).map(|minute| minute.start);
         let start = match interval {
             Interval::S1 => self.second.start(),
