@@ -9,7 +9,7 @@ use crate::feed::Opening;
 use crate::hub::{Control, Sink};
 use crate::protocol::finnhub::Finnhub;
 use crate::protocol::native::Native;
-use crate::protocol::{Cursor, OnLag, Rate};
+use crate::protocol::{Cursor, OnLag, Rate, ServerMessage};
 
 /// The messages to a session, in order: offsets of events, and words for other messages.
 #[derive(Default)]
