@@ -53,11 +53,12 @@ class Epochs(unittest.TestCase):
         resets: list[Reset] = []
         place = reached(resets)
         place.gate.judge({"type": "lag", "skipped": 2, "since_offset": 101})
-        for line in ("first", "second"):
+        lines = [_Line(Group(("AAPL",), ("trades",), Way("all")), ("e1", 100), mock.Mock()) for _ in range(2)]
+        for line in lines:
             place.move_to("e2", True, line, ["AAPL", "MSFT"])
         self.assertEqual(resets, [{"type": "reset", "symbols": ["*"], "reason": "moved"}])
         self.assertEqual(place.cursor, ("e2", 100), "the server refuses it until each line has got on")
-        for line in ("first", "second"):
+        for line in lines:
             verdicts = [place.gate.judge(snapshot(trades=59, offset=110), line) for _ in range(2)]
             self.assertEqual(verdicts, ["pass", "drop"], "nobody has asked for a second one")
         self.assertEqual(place.gate.judge(event(60, 111)), "pass", "the lag has announced 58 and 59")
