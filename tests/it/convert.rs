@@ -133,12 +133,12 @@ async fn the_settings_say_how_files_are_read_and_arguments_of_the_server_are_ref
     let variables = [("TICKCAST__FEED__REPLAY__TZ", "America/New_York"), ("TICKCAST__FEED__BAD_RECORD", "skip")];
     let ended = run(&["convert", &trades, &name], &variables).await;
     assert!(
-        ended.status.success() && fs::read_to_string(&output).unwrap().contains("2020-12-15T14:30:00Z"),
+        ended.status.success() && fs::read_to_string(&output).unwrap().contains("2020-12-15T14:30:00.000000Z"),
         "{ended:?}"
     );
     let ended = run(&["convert", "--tz", "Europe/Berlin", &trades, &name], &variables).await;
     assert!(
-        ended.status.success() && fs::read_to_string(&output).unwrap().contains("2020-12-15T08:30:00Z"),
+        ended.status.success() && fs::read_to_string(&output).unwrap().contains("2020-12-15T08:30:00.000000Z"),
         "{ended:?}"
     );
 
