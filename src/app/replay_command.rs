@@ -36,7 +36,7 @@ pub struct ReplayCommand {
     /// The longest silence, like 5s or 500ms: a longer one, like a night, lasts so long
     #[arg(long, value_name = "TIME", value_parser = millis)]
     gap_max: Option<u64>,
-    /// With --speed max: wait for clients that must lose nothing
+    /// Waits, at any speed, for clients that must lose nothing
     #[arg(long)]
     lossless: bool,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::domain::Timestamp;
 
-/// An order to the feed. Answered with the state after it.
+/// An order to the feed. Answered with the state after it; a step with the state before its events.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FeedOrder {
     /// Tells the state.

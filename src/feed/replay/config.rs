@@ -36,7 +36,7 @@ pub struct ReplayConfig {
     pub paused: bool,
     /// A silence longer than this lasts so long, in milliseconds of the clock; 0 leaves silences as they are.
     pub gap_max_ms: u64,
-    /// Whether a replay without a pace also waits for clients that must lose nothing, in mode `all`.
+    /// Whether a replay also waits, at any speed, for clients that must lose nothing, in mode `all`.
     pub lossless: bool,
     /// Time zone of times without an offset, like `America/New_York`, also of `start` and `end`. Empty for none.
     pub tz: String,

@@ -1,8 +1,9 @@
 # Reads files that tickcast has written with other programs, and prints what they see: one line for each record.
 # Usage: read.py KIND FILE, with a kind of dbn, lines, csv (DuckDB), pandas-lines, pandas-csv.
+#        read.py resample FILE LENGTH: the bars of this length, like 5min, out of minutes of New York.
 import sys
 
-kind, path = sys.argv[1:]
+kind, path, *length = sys.argv[1:]
 
 if kind == "dbn":
     import databento_dbn
@@ -22,6 +23,13 @@ if kind == "dbn":
             print("quote", name, record.ts_event, record.ts_recv, level.bid_px, level.bid_sz, level.ask_px, level.ask_sz)
         else:
             print("bar", name, record.ts_event, record.rtype.value, record.open, record.high, record.low, record.close, record.volume)
+elif kind == "resample":
+    import pandas
+
+    minutes = pandas.read_csv(path, parse_dates=["date"]).set_index("date").tz_localize("America/New_York")
+    rule = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
+    for bar in minutes.resample(*length).agg(rule).dropna().itertuples():
+        print(int(bar.Index.timestamp()) * 1_000_000, bar.open, bar.high, bar.low, bar.close, bar.volume)
 elif kind.startswith("pandas-"):
     import pandas
 
