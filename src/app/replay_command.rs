@@ -103,7 +103,33 @@ fn millis(text: &str) -> Result<u64, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        command: ReplayCommand,
+    }
+
+    #[test]
+    fn the_arguments_set_the_keys_of_the_settings() {
+        let line = "replay a.csv b.csv --speed 10 --start 2020-12-15T09:30 --end 2020-12-15T16:00 --loop --paused --gap-max 5s \
+                    --tz America/New_York --symbol SPY --reorder-ms 5 --only SPY,QQQ --interval 1m --format csv";
+        let mut settings = Settings::default();
+        Line::parse_from(line.split_whitespace()).command.apply(&mut settings).unwrap();
+        let feed = &settings.feed;
+        assert_eq!((feed.kind, feed.speed), (FeedKind::Replay, 10.0));
+        let replay = &feed.replay;
+        assert_eq!((&*replay.start, &*replay.end), ("2020-12-15T09:30", "2020-12-15T16:00"));
+        assert_eq!((&*replay.tz, &*replay.symbol), ("America/New_York", "SPY"));
+        assert_eq!((&*replay.interval, &*replay.format), ("1m", "csv"));
+        assert_eq!((replay.gap_max_ms, replay.reorder_ms), (5_000, 5));
+        assert!(replay.is_loop && replay.paused && !replay.lossless && replay.time == ReplayTime::Now);
+        assert_eq!(replay.files, ["a.csv", "b.csv"]);
+        assert_eq!(replay.only, ["SPY", "QQQ"]);
+    }
 
     #[test]
     fn the_words_of_the_command_line() {

@@ -144,6 +144,7 @@ mod record_vendors;
 mod renewal_rights;
 mod replay;
 mod replay_command;
+mod replay_counts;
 mod replay_notices;
 mod replay_private;
 mod replay_private_limits;

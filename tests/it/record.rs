@@ -59,7 +59,9 @@ async fn a_recording_has_every_message_as_it_is_sent() {
     assert_eq!(file.lines.last().unwrap()["offset"], recorded.last().unwrap()["offset"]);
     let count = recorded.iter().filter(|event| ROWS.contains(&event["type"].as_str().unwrap())).count();
     assert_eq!(rows(&file.path, BadRecord::Stop).0, count as u64);
-    assert_eq!(server.metrics.record_bytes.get(), file.path.metadata().unwrap().len());
+    let bytes = file.path.metadata().unwrap().len();
+    assert_eq!(server.metrics.record_bytes.get(), bytes);
+    assert!(server.metrics.render().contains(&format!("\ntickcast_record_bytes_total {bytes}\n")));
 }
 
 #[actix_web::test]
@@ -137,6 +139,7 @@ async fn a_disk_that_is_too_slow_loses_events_and_the_file_says_which() {
     let gaps: Vec<&Value> = files[0].of_type("gap").collect();
     assert!(gaps.iter().all(|gap| gap["reason"] == "queue_full"), "{gaps:?}");
     assert_eq!(server.metrics.record_gaps.get(), gaps.len() as u64);
+    assert!(server.metrics.render().contains(&format!("\ntickcast_record_gaps_total {}\n", gaps.len())));
     // The last ones may have no event after them.
     assert!(server.metrics.record_events_lost.get() >= lost);
     assert_eq!(rows(&files[0].path, BadRecord::Stop).1.lost, lost);

@@ -15,11 +15,11 @@ use crate::view::is_event;
 const NIGHT: i64 = 20 * 60 * MINUTE;
 
 /// Trades of AA: three in three seconds, and two more after a night.
-fn two_days() -> File {
+fn two_days(name: &str) -> File {
     let trade = |ts: i64| format!("trade,AA,{ts},10,100\n");
     let times = [0, 1_000_000, 2_000_000, NIGHT, NIGHT + 1_000_000];
     let rows: String = times.iter().map(|after| trade(BEGIN + after)).collect();
-    File::new("two-days", &format!("type,symbol,timestamp,price,size\n{rows}"))
+    File::new(name, &format!("type,symbol,timestamp,price,size\n{rows}"))
 }
 
 async fn order(server: &TestServer, order: &str) {
@@ -67,7 +67,7 @@ fn expected() -> Vec<Value> {
 
 #[actix_web::test]
 async fn every_client_is_told_of_states_and_silences_in_their_place_among_the_events() {
-    let file = two_days();
+    let file = two_days("two-days");
     let (server, clock) = spawn_app_at_rest(|settings| {
         replaying(settings, &[file.name()]);
         settings.feed.speed = 10.0;
@@ -121,4 +121,36 @@ async fn every_client_is_told_of_states_and_silences_in_their_place_among_the_ev
     for line in ["replay_events_total 5", "replay_position 1.0", "replay_skipped_total{reason=\"bad\"} 0"] {
         assert!(metrics.contains(&format!("tickcast_{line}\n")), "{line}: {metrics}");
     }
+}
+
+#[actix_web::test]
+async fn a_night_is_as_long_as_in_the_file_and_no_gap_is_told_if_silences_are_not_shortened() {
+    const STEP: i64 = 500_000;
+    let file = two_days("whole-night");
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        replaying(settings, &[file.name()]);
+        settings.feed.speed = 1_000.0;
+    });
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["AA"], &["trades"]).await;
+    order(&server, "resume").await;
+    let mut seen = client.until("running", |message| message["feed"] == "running").await;
+    let (mut micros, mut night) = (0, None);
+    while !seen.iter().any(is_end) && micros < 400 * STEP {
+        clock.advance_micros(STEP);
+        micros += STEP;
+        let steps = server.metrics.feed_steps.get();
+        wait_until("the step", true, || server.metrics.feed_steps.get() > steps + 1).await;
+        let routed = || server.metrics.hub_offsets().into_iter().min() == Some(server.metrics.feed_offset());
+        wait_until("the events to be routed", true, routed).await;
+        seen.extend(client.sync().await);
+        if seen.iter().any(|message| message["type"] == "trade" && message["ts"] == BEGIN + NIGHT) {
+            night = night.or(Some(micros));
+        }
+    }
+    // By the clock, which is a thousand times slower than the market.
+    assert!(night.is_some_and(|micros| micros >= (NIGHT - 2_000_000) / 1_000), "{night:?}");
+    let trades = [0, 1_000_000, 2_000_000, NIGHT, NIGHT + 1_000_000].map(|after| json!(BEGIN + after));
+    let states = [json!(["running", 1_000.0]), json!(["ended", 1_000.0])];
+    assert_eq!(told(&seen), [&states[..1], &trades, &states[1..]].concat());
 }
