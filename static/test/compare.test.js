@@ -112,6 +112,15 @@ test("after a void cursor no hole is counted and seq starts again", () => {
   assert.deepEqual(tally.voids, [{ at_us: 14_000, offset: 13, records: 2, epoch: "b" }]);
 });
 
+test("after a move to another time of a replay no hole is counted, and what came before it is", () => {
+  const tally = tallyOf(trade(5, 11));
+  /** @type {import("../js/protocol.js").Message} */
+  const moved = { type: "epoch", epoch: "b", offset: 15, moved: true };
+  tally.take([trade(7, 13), moved, { ...BEGIN, offset: 15, seq: { trades: 20, quotes: 3 } }, trade(21, 16)], 15_000);
+  assert.deepEqual([tally.events, tally.missed, tally.repeated, tally.offset], [3, 1, 0, 16]);
+  assert.deepEqual(tally.voids, [{ at_us: 15_000, offset: 13, records: 2, epoch: "b" }]);
+});
+
 test("figures count beyond the limit of records", () => {
   const tally = tallyOf();
   const all = Array.from({ length: RECORDS_MAX + 3 }, (_, index) => trade(5 + index, 11 + index));

@@ -46,8 +46,15 @@ test("events of a replay are timed by its present pace, and those from before a 
   timing.take(state({ feed: "gap", offset: 9 }), 5_000);
   time.take({ server_ts: 5_010, market_ts: 99_000 });
   assert.deepEqual([timing.toServer({ ts: 99_001, offset: 10 }), timing.hasChanged], [5_011, true]);
+  timing.move(12, 6_000);
+  assert.ok(Number.isNaN(timing.toServer({ ts: 99_900, offset: 12 })), "an event of the time before");
+  time.take({ server_ts: 5_900, market_ts: 99_890 });
+  time.take({ server_ts: 6_010, market_ts: 20_000 });
+  timing.move(12, 7_000);
+  time.take({ server_ts: 6_900, market_ts: 20_890 });
+  assert.equal(timing.toServer({ ts: 20_001, offset: 13 }), 6_011, "the second transport tells the same");
   timing.restart();
-  assert.equal(timing.toServer({ ts: 99_001, offset: 1 }), 5_011);
+  assert.equal(timing.toServer({ ts: 20_001, offset: 1 }), 6_011);
 });
 
 test("latency and age do not depend on the speed of the market", () => {

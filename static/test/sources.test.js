@@ -158,6 +158,12 @@ test("after a void cursor a WebSocket has a cursor again when all snapshots have
   assert.equal(await again(), undefined, "one of two snapshots is no cursor");
   FakeSocket.made.at(-1).say(welcome("b"), subscribed(), snapshotOf("AAPL"), snapshotOf("MSFT"), trade(2, 4));
   assert.deepEqual(await again(), { epoch: "b", offset: 4 });
+  const moved = { type: "epoch", epoch: "c", offset: 9, moved: true };
+  FakeSocket.made.at(-1).say(welcome("b"), subscribed(true), trade(3, 8), moved, snapshotOf("AAPL"));
+  assert.equal(await again(), undefined, "a replay has moved, and a snapshot is missing");
+  FakeSocket.made.at(-1).say(welcome("c"), subscribed(), snapshotOf("AAPL"), snapshotOf("MSFT"));
+  FakeSocket.made.at(-1).say({ ...moved, epoch: "d" }, snapshotOf("AAPL"), snapshotOf("MSFT"), trade(2, 10));
+  assert.deepEqual(await again(), { epoch: "d", offset: 10 });
   assert.ok(log.includes("opened false b"), log.join());
   await source.close();
 });

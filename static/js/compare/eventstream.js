@@ -49,7 +49,7 @@ export function openEventStream(wish, after, client, receiver) {
       /** @type {Message[]} */
       const messages = JSON.parse(event.data);
       for (const message of messages) {
-        if (message.type === "welcome") epoch = message.epoch;
+        if (message.type === "welcome" || message.type === "epoch") epoch = message.epoch;
         if (message.type !== "subscribed") continue;
         isDown = false;
         backoff.reset();

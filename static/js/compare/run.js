@@ -155,7 +155,10 @@ export class Run {
       },
       take: (messages, received_us) => {
         const at = clock.server(received_us);
-        for (const message of messages) if (message.type === "status" && timing.take(message, at)) this.#change(message);
+        for (const message of messages) {
+          if (message.type === "status" && timing.take(message, at)) this.#change(message);
+          if (message.type === "epoch") timing.move(message.offset, at);
+        }
         tally.take(messages, at);
       },
       reached: (offset) => {

@@ -115,7 +115,7 @@ export class Tally {
     this.opened ??= at;
   }
 
-  /** Starts again after a void cursor: the next events do not adjoin the previous ones. @param {string} epoch @param {number} at */
+  /** Starts again after a void cursor, or in another time of a replay: the next events do not adjoin the previous ones. @param {string} epoch @param {number} at */
   restart(epoch, at) {
     this.voids.push({ at_us: at, offset: this.offset, records: this.records.length, epoch });
     this.#seqs.clear();
@@ -130,6 +130,7 @@ export class Tally {
       if (isEvent(message)) this.#event(message, received);
       else if (message.type === "snapshot") this.#snapshot(message);
       else if (message.type === "lag") this.#announced += message.skipped;
+      else if (message.type === "epoch") this.restart(message.epoch, received);
     }
   }
 

@@ -35,6 +35,13 @@ export class Timing {
     return true;
   }
 
+  /** Takes a move to another time of the replay, which each transport tells. @param {number} offset @param {number} received_us */
+  move(offset, received_us) {
+    if (offset <= this.#offset) return;
+    [this.#offset, this.#newest, this.hasChanged] = [offset, "", true];
+    this.#market.leap(received_us);
+  }
+
   /** Begins anew: another run of the server counts its events from another number on. */
   restart() {
     [this.#offset, this.#newest] = [-1, ""];

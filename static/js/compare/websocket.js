@@ -122,6 +122,7 @@ class Connection {
       if (message.type === "goodbye" && message.retry_after_ms !== undefined) backoff.tell(message.retry_after_ms);
       if (message.type === "error") return this.#end(refusal(message));
       if (message.type === "subscribed") this.#onSubscribed(message.recovered === true);
+      if (message.type === "epoch") this.#restart(message.epoch);
     }
     this.#cursor.take(messages);
     this.#receiver.take(messages, received_us);
@@ -139,8 +140,14 @@ class Connection {
   /** @param {boolean} recovered */
   #onSubscribed(recovered) {
     this.#isSubscribed = true;
-    if (!recovered) this.#cursor.restart(this.#epoch, this.#wish.symbols.length);
+    if (!recovered) this.#restart(this.#epoch);
     this.#receiver.opened(recovered, this.#epoch);
+  }
+
+  /** A snapshot of each symbol follows. @param {string} epoch */
+  #restart(epoch) {
+    this.#epoch = epoch;
+    this.#cursor.restart(epoch, this.#wish.symbols.length);
   }
 
   /** Ends a silent connection, because a connection may break without an event. */
