@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::event_stream::EventSource;
 use crate::http::get;
 use crate::json_client::{Closed, JsonClient};
-use crate::patience::wait_until;
+use crate::patience::{patiently, wait_until};
 use crate::replay::{BEGIN, File, order, replaying, status, until_state};
 use crate::replay_private::{ticks, with_files};
 use crate::spawn::spawn_app;
@@ -176,10 +176,12 @@ async fn a_client_of_a_vendor_is_closed_by_a_seek() {
     client.send(&json!([])).await;
     assert_eq!(client.next().await, Ok(json!({"type": "error", "msg": "Invalid message"})), "it is subscribed");
     assert_eq!(order(&server, &format!("seek?ts={}", BEGIN + 60_000_000)).await.status, 200);
-    let closed = loop {
-        if let Err(closed) = client.next().await {
-            break closed;
+    let closed = patiently("the end of the session", async {
+        loop {
+            if let Err(closed) = client.next().await {
+                break closed;
+            }
         }
-    };
-    assert_eq!(closed, Closed(Some(4007)));
+    });
+    assert_eq!(closed.await, Closed(Some(4007)));
 }
