@@ -136,14 +136,25 @@ impl Rows {
     fn hand_over(mut self, mut shift: i64, chunks: &SyncSender<Result<Chunk, String>>) -> Result<(), ReadError> {
         loop {
             let mut items = Vec::with_capacity(CHUNK_EVENTS);
-            while items.len() < CHUNK_EVENTS
-                && let Some(row) = self.advance()?
-            {
+            let mut mistake = None;
+            while items.len() < CHUNK_EVENTS && mistake.is_none() {
+                let row = self.advance().unwrap_or_else(|err| {
+                    mistake = Some(err);
+                    // What is before the mistake is played.
+                    self.next.take()
+                });
+                let Some(row) = row else { break };
                 items.extend(self.plan.event(&row, shift));
             }
             let is_over = self.next.is_none();
             let chunk = Chunk { items, counts: self.reader.counts(), shift };
-            if chunks.send(Ok(chunk)).is_err() || is_over && !self.plan.is_loop {
+            if chunks.send(Ok(chunk)).is_err() {
+                return Ok(());
+            }
+            if let Some(err) = mistake {
+                return Err(err);
+            }
+            if is_over && !self.plan.is_loop {
                 return Ok(());
             }
             if is_over {
