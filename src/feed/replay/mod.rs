@@ -164,6 +164,8 @@ impl ReplaySource {
             return Err(FeedError::Seeking);
         }
         self.seeking = Some(seeking);
+        // As at a pause: what has become due since the last step does not come.
+        self.pace.wait(self.last, self.settled);
         Ok(())
     }
 
@@ -218,6 +220,10 @@ impl ReplaySource {
 impl Source for ReplaySource {
     fn tick(&mut self, reading: Reading) {
         self.finish_seek();
+        if self.seeking.is_some() {
+            // No bar ends whose last events are not read any more.
+            return self.pace.hold(reading.elapsed);
+        }
         let end = self.end();
         self.pace.tick(reading.elapsed, end);
         if self.pace.is_unpaced() && end < Timestamp::from_micros(i64::MAX) && *self.tape.state() != TapeState::Running
