@@ -9,13 +9,42 @@ use crate::json_client::{Closed, JsonClient};
 use crate::patience::{patiently, wait_until};
 use crate::replay::{BEGIN, File, order, replaying, status, until_state};
 use crate::replay_private::{ticks, with_files};
-use crate::spawn::spawn_app;
+use crate::spawn::{spawn_app, spawn_app_at_rest};
 use crate::view::is_event;
 
 /// Reads up to the next epoch and the snapshots of two symbols that follow it.
 async fn until_epoch(client: &mut Client) -> (Value, [Value; 2]) {
     let epoch = client.until("the epoch", |message| message["type"] == "epoch").await.pop().unwrap();
     (epoch, [client.next_message().await, client.next_message().await])
+}
+
+#[actix_web::test]
+async fn a_bar_that_is_open_at_a_seek_is_never_final() {
+    let file = File::ticks("open-bar", 60_000, 1_000_000);
+    let (server, clock) = spawn_app_at_rest(|settings| {
+        replaying(settings, &[file.name()]);
+        settings.feed.speed = 100.0;
+    });
+    let mut client = Client::connect(server.address).await;
+    client.subscribe(&["*"], &["trades", "bars.1m"]).await;
+    assert_eq!(order(&server, "resume").await.status, 200);
+    // Two minutes and a half, and not to the end of the third.
+    let mut seen = Vec::new();
+    while !seen.iter().any(|message: &Value| message["ts"].as_i64().is_some_and(|ts| ts >= BEGIN + 150_000_000)) {
+        clock.advance_micros(50_000);
+        let steps = server.metrics.feed_steps.get();
+        wait_until("the step", true, || server.metrics.feed_steps.get() > steps + 1).await;
+        let routed = || server.metrics.hub_offsets().into_iter().min() == Some(server.metrics.feed_offset());
+        wait_until("the events to be routed", true, routed).await;
+        seen.extend(client.sync().await);
+    }
+    assert_eq!(order(&server, &format!("seek?ts={}", BEGIN + 59_000_000_000)).await.status, 200);
+    // The file is read up there meanwhile.
+    clock.advance_micros(3_000_000);
+    seen.extend(client.until("the epoch", |message| message["type"] == "epoch").await);
+    let bars = seen.iter().filter(|message| message["type"] == "bar");
+    let bars: Vec<_> = bars.map(|bar| (bar["ts"].as_i64().unwrap() - BEGIN) / 60_000_000).collect();
+    assert_eq!(bars, [0, 0, 1, 1], "of each symbol those of two whole minutes");
 }
 
 #[actix_web::test]
