@@ -20,11 +20,11 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
-import { Child, endAll } from "./compare/child.mjs";
+import { Child } from "./compare/child.mjs";
 import { TARGET } from "./compare/paths.mjs";
 import { random, write } from "./replay/file.mjs";
 import { listen } from "./replay/listener.mjs";
-import { begin, cpu, end, feed, serve, succeeded, until } from "./replay/server.mjs";
+import { begin, cpu, end, feed, removeAtEnd, serve, succeeded, until } from "./replay/server.mjs";
 
 const FOLDER = join(TARGET, "replay-pace");
 const SYMBOLS = 100;
@@ -41,11 +41,7 @@ const OPTIONS = /** @type {const} */ ({
   server: { type: "string", default: join(TARGET, "release", "tickcast") },
 });
 
-process.on("exit", () => {
-  endAll();
-  rmSync(FOLDER, { recursive: true, force: true });
-});
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
+removeAtEnd(FOLDER);
 
 const { values: chosen } = parseArgs({ options: OPTIONS });
 const [seconds, rate] = [Number(chosen.seconds), Number(chosen.rate)];

@@ -12,10 +12,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
-import { Child, endAll } from "./compare/child.mjs";
+import { Child } from "./compare/child.mjs";
 import { TARGET } from "./compare/paths.mjs";
 import { steady, write } from "./replay/file.mjs";
-import { cpu, end, feed, megabytes, metric, resume, serve, succeeded, until } from "./replay/server.mjs";
+import { cpu, end, feed, megabytes, metric, removeAtEnd, resume, serve, succeeded, until } from "./replay/server.mjs";
 
 /** @typedef {import("./replay/server.mjs").Server} Server */
 
@@ -38,11 +38,7 @@ const OPTIONS = /** @type {const} */ ({
   server: { type: "string", default: join(TARGET, "release", "tickcast") },
 });
 
-process.on("exit", () => {
-  endAll();
-  rmSync(FOLDER, { recursive: true, force: true });
-});
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
+removeAtEnd(FOLDER);
 
 const { values: chosen } = parseArgs({ options: OPTIONS });
 const [events, symbols] = [Number(chosen.events), Number(chosen.symbols)];

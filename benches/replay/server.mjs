@@ -1,16 +1,25 @@
 // @ts-check
 // Starts a server for a measurement of a replay, gives it orders, and reads what it costs. Measures nothing.
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { Child } from "../compare/child.mjs";
+import { Child, endAll } from "../compare/child.mjs";
 
 const START_MS_MAX = 60_000;
 
 /** @typedef {{ url: string, child: Child }} Server */
 /** @typedef {{ state: string, position: number, market_ts: number, file_ts: number, from: number, to: number }} Feed */
+
+/** When this program ends, or is ended: ends its children, and removes the folder. @param {string} folder */
+export function removeAtEnd(folder) {
+  process.on("exit", () => {
+    endAll();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
+}
 
 /** Waits for a condition. @param {() => boolean | Promise<boolean>} holds @param {() => string} complaint */
 export async function until(holds, complaint) {

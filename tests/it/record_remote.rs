@@ -265,14 +265,25 @@ async fn serve(listener: &TcpListener, epoch: &str, messages: Value) -> Value {
     serde_json::from_str(request.to_text().unwrap()).unwrap()
 }
 
-#[actix_web::test]
-async fn lag_and_void_cursors_are_lines_of_the_recording() {
+/// Returns a listener that plays a server, and the recorder of it.
+async fn recorded() -> (TcpListener, Folder, Recorder) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let folder = Folder::new();
     let recorder = Recorder::start(&format!("ws://{}/ws", listener.local_addr().unwrap()), &folder, &[]);
-    let trade = |offset: u64| json!({"type": "trade", "symbol": "SPY", "seq": offset, "offset": offset, "ts": offset, "price": 1.0, "size": 1});
-    let snapshot =
-        |offset: u64| json!({"type": "snapshot", "symbol": "SPY", "offset": offset, "seq": {"trades": offset}});
+    (listener, folder, recorder)
+}
+
+fn trade(offset: u64) -> Value {
+    json!({"type": "trade", "symbol": "SPY", "seq": offset, "offset": offset, "ts": offset, "price": 1.0, "size": 1})
+}
+
+fn snapshot(offset: u64) -> Value {
+    json!({"type": "snapshot", "symbol": "SPY", "offset": offset, "seq": {"trades": offset}})
+}
+
+#[actix_web::test]
+async fn lag_and_void_cursors_are_lines_of_the_recording() {
+    let (listener, folder, recorder) = recorded().await;
     let subscribed = |recovered: Value| {
         let mut message = json!({"type": "subscribed", "id": 1, "subscriptions": []});
         if recovered.is_boolean() {
@@ -331,12 +342,7 @@ async fn lag_and_void_cursors_are_lines_of_the_recording() {
 
 #[actix_web::test]
 async fn a_market_that_moves_to_another_time_is_another_file_without_a_gap() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let folder = Folder::new();
-    let recorder = Recorder::start(&format!("ws://{}/ws", listener.local_addr().unwrap()), &folder, &[]);
-    let trade = |offset: u64| json!({"type": "trade", "symbol": "SPY", "seq": offset, "offset": offset, "ts": offset, "price": 1.0, "size": 1});
-    let snapshot =
-        |offset: u64| json!({"type": "snapshot", "symbol": "SPY", "offset": offset, "seq": {"trades": offset}});
+    let (listener, folder, recorder) = recorded().await;
     let subscribed = json!({"type": "subscribed", "id": 1, "subscriptions": []});
     let epoch = json!({"type": "epoch", "epoch": "two", "offset": 12, "moved": true});
     serve(&listener, "one", json!([subscribed, snapshot(10), trade(11), epoch, snapshot(12), trade(13)])).await;

@@ -14,6 +14,7 @@ use tickcast_tape::{BadRecord, Counts, ReadOptions};
 use crate::folder::Folder;
 use crate::http::get;
 use crate::patience::{LOOK_INTERVAL, patiently, wait_until};
+use crate::publish::settle;
 use crate::spawn::spawn_app;
 
 /// The types of messages that are rows of a replay.
@@ -164,6 +165,8 @@ pub(crate) async fn replayed(recordings: &[Recording], speed: f64, workers: usiz
         }
     })
     .await;
+    // The last bars close in the step after the last event, which is when the state says so.
+    settle(&server).await;
     server.shut_down();
     wait_until("the end of the server", true, || server.has_ended()).await;
     assert_eq!(server.metrics.record_events_lost.get(), 0);

@@ -15,6 +15,7 @@ use tokio::process::Command;
 use crate::client::Client;
 use crate::http::{Answer, get, request};
 use crate::patience::{patiently, wait_until};
+use crate::publish::settle;
 use crate::spawn::{TestServer, spawn_app, spawn_app_at_rest};
 use crate::view::is_event;
 
@@ -204,10 +205,7 @@ async fn the_stream_is_the_same_at_every_speed_and_with_any_number_of_workers() 
         while status(&server).await["market_ts"].as_i64().unwrap() < end {
             clock.advance_micros(1_000); // The time in which the file was being read is lost.
         }
-        let steps = server.metrics.feed_steps.get();
-        wait_until("the step after the end", true, || server.metrics.feed_steps.get() > steps + 1).await;
-        let routed = || server.metrics.hub_offsets().into_iter().min() == Some(server.metrics.feed_offset());
-        wait_until("the last event to be routed", true, routed).await;
+        settle(&server).await;
         messages.extend(client.sync().await);
         assert_eq!((client.view.missing, client.view.lags), (0, 0), "speed {speed}");
         digests.insert(digest(&messages));

@@ -7,7 +7,7 @@ use crate::alpaca_client::AlpacaClient;
 use crate::client::Client;
 use crate::event_stream::EventSource;
 use crate::http::{get, request};
-use crate::patience::wait_until;
+use crate::publish::settle;
 use crate::replay::{BEGIN, File, MINUTE, replaying};
 use crate::spawn::{TestServer, spawn_app_at_rest};
 use crate::view::is_event;
@@ -84,10 +84,7 @@ async fn every_client_is_told_of_states_and_silences_in_their_place_among_the_ev
     let mut seen = client.until("running", |message| message["feed"] == "running").await;
     let advance = async |millis: i64, client: &mut Client| {
         clock.advance_micros(millis * 1_000);
-        let steps = server.metrics.feed_steps.get();
-        wait_until("the step", true, || server.metrics.feed_steps.get() > steps + 1).await;
-        let routed = || server.metrics.hub_offsets().into_iter().min() == Some(server.metrics.feed_offset());
-        wait_until("the events to be routed", true, routed).await;
+        settle(&server).await;
         client.sync().await
     };
     while told(&seen).len() < 3 {
@@ -139,10 +136,7 @@ async fn a_night_is_as_long_as_in_the_file_and_no_gap_is_told_if_silences_are_no
     while !seen.iter().any(is_end) && micros < 400 * STEP {
         clock.advance_micros(STEP);
         micros += STEP;
-        let steps = server.metrics.feed_steps.get();
-        wait_until("the step", true, || server.metrics.feed_steps.get() > steps + 1).await;
-        let routed = || server.metrics.hub_offsets().into_iter().min() == Some(server.metrics.feed_offset());
-        wait_until("the events to be routed", true, routed).await;
+        settle(&server).await;
         seen.extend(client.sync().await);
         if seen.iter().any(|message| message["type"] == "trade" && message["ts"] == BEGIN + NIGHT) {
             night = night.or(Some(micros));

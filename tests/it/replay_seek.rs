@@ -7,6 +7,7 @@ use crate::event_stream::EventSource;
 use crate::http::get;
 use crate::json_client::{Closed, JsonClient};
 use crate::patience::{patiently, wait_until};
+use crate::publish::settle;
 use crate::replay::{BEGIN, File, order, replaying, status, until_state};
 use crate::replay_private::{ticks, with_files};
 use crate::spawn::{spawn_app, spawn_app_at_rest};
@@ -32,10 +33,7 @@ async fn a_bar_that_is_open_at_a_seek_is_never_final() {
     let mut seen = Vec::new();
     while !seen.iter().any(|message: &Value| message["ts"].as_i64().is_some_and(|ts| ts >= BEGIN + 150_000_000)) {
         clock.advance_micros(50_000);
-        let steps = server.metrics.feed_steps.get();
-        wait_until("the step", true, || server.metrics.feed_steps.get() > steps + 1).await;
-        let routed = || server.metrics.hub_offsets().into_iter().min() == Some(server.metrics.feed_offset());
-        wait_until("the events to be routed", true, routed).await;
+        settle(&server).await;
         seen.extend(client.sync().await);
     }
     assert_eq!(order(&server, &format!("seek?ts={}", BEGIN + 59_000_000_000)).await.status, 200);
